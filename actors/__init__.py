@@ -1,0 +1,1 @@
+"""The trading tree and its assembly."""

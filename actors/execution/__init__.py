@@ -1,0 +1,1 @@
+"""The one path to an order: orders, line, reconciliation."""

@@ -1,0 +1,1 @@
+"""Ports and actors that bring market data in."""

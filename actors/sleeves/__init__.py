@@ -1,0 +1,1 @@
+"""Slices of a vault's money, each traded in one style."""

@@ -1,0 +1,1 @@
+"""The shipped strategies: one step function each."""

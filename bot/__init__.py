@@ -1,0 +1,1 @@
+"""The command `bot`: one module per verb, and the configuration."""

@@ -1,0 +1,1 @@
+"""The benchmarks of `bot bench`, one module each."""

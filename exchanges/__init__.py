@@ -1,0 +1,1 @@
+"""Exchanges: ccxt natively on trio, behind one typed client. The only place that imports ccxt."""

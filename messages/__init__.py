@@ -1,0 +1,1 @@
+"""Everything that is ever encoded: messages, control frames, rows; msgspec only."""

@@ -1,0 +1,1 @@
+"""SQLite: journal, snapshots, inbox, ledger, read models, backup."""

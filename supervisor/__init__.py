@@ -1,0 +1,1 @@
+"""The actor runtime; knows nothing of trading."""

@@ -1,0 +1,99 @@
+"""The only door to sockets: every connection in or out of the process goes through here.
+
+Production uses `SystemNetwork`. A simulation installs its own `Network` with `use`, and every port,
+server and client in the process then talks over it without knowing.
+"""
+
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+import trio
+from trio.abc import HalfCloseableStream, Listener
+
+UNIX_SOCKET_PATH_BYTES_MAX = 107  # sockaddr_un.sun_path holds 108 bytes on Linux, one is the NUL
+LISTEN_BACKLOG = 64  # connections waiting for accept; local clients and a handful of peers
+
+
+class Network(Protocol):
+    """What a network must be able to do. All calls raise `OSError` when the peer cannot be reached."""
+
+    async def open_tcp_stream(self, host: str, port: int) -> HalfCloseableStream:
+        """Connect to `host`:`port`."""
+
+    async def open_tcp_listeners(
+        self, host: str, port: int
+    ) -> Sequence[Listener[HalfCloseableStream]]:
+        """Listen on `host`:`port`; port 0 takes a free one."""
+
+    async def open_unix_stream(self, path: Path) -> HalfCloseableStream:
+        """Connect to the Unix socket at `path`."""
+
+    async def open_unix_listener(self, path: Path) -> Listener[HalfCloseableStream]:
+        """Listen on a Unix socket at `path`, mode 0600, replacing a socket file nobody serves."""
+
+
+class SystemNetwork:
+    """The operating system's own network."""
+
+    async def open_tcp_stream(self, host: str, port: int) -> HalfCloseableStream:
+        return await trio.open_tcp_stream(host, port)
+
+    async def open_tcp_listeners(
+        self, host: str, port: int
+    ) -> Sequence[Listener[HalfCloseableStream]]:
+        return await trio.open_tcp_listeners(port, host=host)
+
+    async def open_unix_stream(self, path: Path) -> HalfCloseableStream:
+        return await trio.open_unix_socket(str(path))
+
+    async def open_unix_listener(self, path: Path) -> Listener[HalfCloseableStream]:
+        if len(os.fsencode(path)) > UNIX_SOCKET_PATH_BYTES_MAX:
+            raise OSError(
+                f"the socket path {path} is longer than {UNIX_SOCKET_PATH_BYTES_MAX} bytes: "
+                "choose a shorter runtime folder"
+            )
+        await _remove_dead_socket(path)
+        listening = trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        previous_umask = os.umask(0o177)
+        try:
+            await listening.bind(str(path))
+        finally:
+            os.umask(previous_umask)
+        listening.listen(LISTEN_BACKLOG)
+        return trio.SocketListener(listening)
+
+
+async def _remove_dead_socket(path: Path) -> None:
+    if not path.exists():
+        return
+    try:
+        stream = await trio.open_unix_socket(str(path))
+    except OSError:
+        path.unlink(missing_ok=True)
+        return
+    await stream.aclose()
+    raise OSError(f"another process already serves the socket {path}")
+
+
+_network: Network = SystemNetwork()
+
+
+def network() -> Network:
+    """Return the network in force."""
+    return _network
+
+
+@contextmanager
+def use(replacement: Network) -> Iterator[Network]:
+    """Put `replacement` in force for the length of a `with` block (simulation, tests)."""
+    global _network  # noqa: PLW0603 - the one switch that simulation flips
+    previous = _network
+    _network = replacement
+    try:
+        yield replacement
+    finally:
+        _network = previous

@@ -1,0 +1,1 @@
+"""The terminal UI: its own process, a client of the control socket."""

@@ -1,0 +1,1 @@
+"""One module per venue protocol that the box speaks."""
