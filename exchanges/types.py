@@ -1,0 +1,322 @@
+"""What the exchanges layer gives to its callers: typed values, never ccxt's dicts.
+
+Market data is in integers of the instrument's tick and lot, because books are hot. Private numbers
+(balances, fills, fees) are decimal strings, exactly as the venue wrote them; `Instrument.ticks` and
+`Instrument.lots` turn them into integers. Times are UTC nanoseconds; 0 means the venue gave none.
+"""
+
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from typing import Literal
+
+import msgspec
+
+Side = Literal["buy", "sell"]
+OrderType = Literal["limit", "market"]
+TimeInForce = Literal["GTC", "IOC", "FOK"]
+Liquidity = Literal["maker", "taker", "unknown"]
+# The life of an order as the venue tells it; `unknown` is a word the adapter has no entry for.
+OrderStatus = Literal[
+    "pending", "open", "partially_filled", "filled", "canceled", "expired", "rejected", "unknown"
+]
+# Why an execution report was sent.
+ExecutionKind = Literal["accepted", "fill", "canceled", "expired", "amended", "status"]
+
+# A price or quantity with more digits than this is garbage, and would make Decimal slow.
+NUMBER_TEXT_CHARACTERS_MAX = 64
+
+
+class OffGridError(ValueError):
+    """A number is not a whole multiple of the instrument's tick or lot, or is no number."""
+
+
+def _units(text: str, step: str, what: str) -> int:
+    if len(text) > NUMBER_TEXT_CHARACTERS_MAX:
+        raise OffGridError(f"{what} of {len(text)} characters: no venue sends that")
+    try:
+        quotient = Decimal(text) / Decimal(step)
+    except InvalidOperation as error:
+        raise OffGridError(f"{what} {text!r} is not a decimal number") from error
+    if not quotient.is_finite() or quotient != quotient.to_integral_value():
+        raise OffGridError(f"{what} {text} is not a multiple of {step}")
+    return int(quotient)
+
+
+def _text(units: int, step: str) -> str:
+    value = Decimal(units) * Decimal(step)
+    return format(value, "f")
+
+
+class Instrument(msgspec.Struct, frozen=True, kw_only=True):
+    """What the venue says about one spot market.
+
+    `tick_size` and `lot_size` are decimal strings; `price_decimals` and `quantity_decimals` are the
+    digits behind the point that the venue writes. Fees are fractions ("0.0026" is 26 bps), the
+    first step of the venue's schedule.
+    """
+
+    symbol: str
+    venue_symbol: str
+    base: str
+    quote: str
+    tick_size: str
+    lot_size: str
+    price_decimals: int
+    quantity_decimals: int
+    min_quantity_lots: int
+    min_notional: str
+    maker_fee: str
+    taker_fee: str
+    active: bool = True
+
+    def ticks(self, text: str) -> int:
+        """Return a price in ticks. Raises `OffGridError` when it is not on the grid."""
+        return _units(text, self.tick_size, f"price of {self.symbol}")
+
+    def lots(self, text: str) -> int:
+        """Return a quantity in lots. Raises `OffGridError` when it is not on the grid."""
+        return _units(text, self.lot_size, f"quantity of {self.symbol}")
+
+    def price_text(self, ticks: int) -> str:
+        """Return the decimal string of a price in ticks."""
+        return _text(ticks, self.tick_size)
+
+    def quantity_text(self, lots: int) -> str:
+        """Return the decimal string of a quantity in lots."""
+        return _text(lots, self.lot_size)
+
+
+class Credentials:
+    """An account's key at a venue. Never shown by `repr`, never encoded, never compared."""
+
+    __slots__ = ("_api_key", "_secret")
+
+    def __init__(self, api_key: str, secret: str) -> None:
+        self._api_key = api_key
+        self._secret = secret
+
+    def __repr__(self) -> str:
+        return "Credentials(***)"
+
+    def __reduce__(self) -> str:
+        raise TypeError("credentials are never pickled or copied: pass the object itself")
+
+    def reveal(self) -> tuple[str, str]:
+        """Return (api key, secret). Only the factory of exchange objects calls this."""
+        return self._api_key, self._secret
+
+
+class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a venue is, when it is not at the addresses ccxt knows.
+
+    `rest` is like ``http://127.0.0.1:8080``; `websocket_public` and `websocket_private` are complete
+    WebSocket addresses with their path, like ``ws://127.0.0.1:8080/v2``.
+    """
+
+    rest: str
+    websocket_public: str
+    websocket_private: str
+
+
+class OrderTicket(msgspec.Struct, frozen=True, kw_only=True):
+    """One order to submit.
+
+    `price_ticks` is None exactly for a market order. The venue is told to forget the submit if it
+    has not accepted it by `expires_at_ns` (0: no such bound); the adapter rounds to what the venue
+    takes and raises INVALID when the bound lies outside its range.
+    """
+
+    client_order_id: str
+    symbol: str
+    side: Side
+    type: OrderType
+    quantity_lots: int
+    price_ticks: int | None = None
+    time_in_force: TimeInForce = "GTC"
+    post_only: bool = False
+    expires_at_ns: int = 0
+
+
+class Accepted(msgspec.Struct, frozen=True, kw_only=True):
+    """The venue has taken the order. `received_ns` is our clock when its answer was complete."""
+
+    client_order_id: str
+    venue_order_id: str
+    received_ns: int
+
+
+class CancelAccepted(msgspec.Struct, frozen=True, kw_only=True):
+    """The venue has taken a cancellation; the order's end comes as an execution report."""
+
+    count: int
+    received_ns: int
+
+
+class Fee(msgspec.Struct, frozen=True, kw_only=True):
+    """A fee in the asset it was charged in; `amount` is a decimal string, a rebate is negative."""
+
+    asset: str
+    amount: str
+
+
+class Balance(msgspec.Struct, frozen=True, kw_only=True):
+    """One asset of an account. `free` and `used` are None where the venue tells only the total."""
+
+    asset: str
+    total: str
+    free: str | None = None
+    used: str | None = None
+
+
+class Balances(msgspec.Struct, frozen=True, kw_only=True):
+    """All of an account (`snapshot` True), or the assets that changed."""
+
+    balances: tuple[Balance, ...]
+    snapshot: bool
+    received_ns: int
+    at_ns: int = 0
+
+
+class OrderReport(msgspec.Struct, frozen=True, kw_only=True):
+    """An order as the venue's books have it (REST). Numbers are decimal strings.
+
+    `client_order_id` is None when the order was not made by us. `price` is None for a market order.
+    """
+
+    venue_order_id: str
+    client_order_id: str | None
+    symbol: str
+    side: Side
+    type: str
+    status: OrderStatus
+    quantity: str
+    filled: str
+    price: str | None
+    average_price: str | None
+    cost: str
+    fees: tuple[Fee, ...]
+    created_ns: int
+    updated_ns: int
+    expires_at_ns: int = 0
+    reason: str = ""
+    exec_ids: tuple[str, ...] = ()
+
+
+class FillReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One of our trades (REST). `client_order_id` is None where the venue does not tell it here."""
+
+    exec_id: str
+    venue_order_id: str
+    client_order_id: str | None
+    symbol: str
+    side: Side
+    price: str
+    quantity: str
+    cost: str
+    fees: tuple[Fee, ...]
+    liquidity: Liquidity
+    at_ns: int
+
+
+class Execution(msgspec.Struct, frozen=True, kw_only=True):
+    """One report of the private stream: a fill, or a change of an order's state.
+
+    `snapshot` is True for what the venue repeats after (re)subscribing: it may have been seen.
+    `sequence` is the venue's own number of the frame (0: it has none). `filled` and `average_price`
+    are cumulative; `last_price`, `last_quantity`, `exec_id`, `fees` and `liquidity` belong to this
+    fill and are empty for other kinds. Fields the venue left out of a report are None or "".
+    """
+
+    kind: ExecutionKind
+    venue_order_id: str
+    client_order_id: str | None
+    symbol: str
+    side: Side | None
+    status: OrderStatus
+    at_ns: int
+    received_ns: int
+    snapshot: bool
+    sequence: int = 0
+    quantity: str | None = None
+    price: str | None = None
+    filled: str | None = None
+    average_price: str | None = None
+    exec_id: str = ""
+    last_price: str = ""
+    last_quantity: str = ""
+    fees: tuple[Fee, ...] = ()
+    liquidity: Liquidity = "unknown"
+    reason: str = ""
+
+
+class Book(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The top of a book after one frame: (price in ticks, quantity in lots), best level first.
+
+    `snapshot` is True for the first one after (re)subscribing.
+    """
+
+    symbol: str
+    bids: tuple[tuple[int, int], ...]
+    asks: tuple[tuple[int, int], ...]
+    snapshot: bool
+    at_ns: int
+    received_ns: int
+
+
+class PublicTrade(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Somebody's trade. `side` is the taker's."""
+
+    symbol: str
+    trade_id: str
+    side: Side
+    price_ticks: int
+    quantity_lots: int
+    snapshot: bool
+    at_ns: int
+    received_ns: int
+
+
+class Ticker(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Top of book and last price. A side that is empty has price and quantity 0."""
+
+    symbol: str
+    bid_ticks: int
+    bid_lots: int
+    ask_ticks: int
+    ask_lots: int
+    last_ticks: int
+    volume_24h: str
+    received_ns: int
+
+
+class Candle(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One bar as it stands; it may come again until its interval is over. `volume` is base asset."""
+
+    symbol: str
+    interval_s: int
+    open_at_ns: int
+    open_ticks: int
+    high_ticks: int
+    low_ticks: int
+    close_ticks: int
+    volume: str
+    trades: int
+    snapshot: bool
+    received_ns: int
+
+
+class Untrusted(msgspec.Struct, frozen=True, kw_only=True):
+    """The stream cannot be believed until its next `snapshot` event; the client resubscribes itself.
+
+    `kind` is `disconnected`, `malformed`, `checksum`, `crossed`, `overflow`, `sequence` or `refused`
+    (the venue did not take the subscription). Whoever holds orders reconciles after this.
+    """
+
+    stream: str
+    kind: str
+    detail: str
+    received_ns: int
+
+
+# (direction "in"/"out", connection label such as "kraken/public", text). Never a secret in it.
+FrameHook = Callable[[Literal["in", "out"], str, str], None]

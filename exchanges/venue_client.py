@@ -1,0 +1,259 @@
+"""The client that ports use: one venue, one account or none, everything typed.
+
+A `VenueClient` holds one ccxt exchange on trio and its adapter. Public and private REST calls are
+methods; streams are `Feed`s, read with `receive()` or `async for`. Use it as
+
+    async with open_venue("kraken", clock, credentials=..., endpoints=...) as venue:
+        instruments = await venue.load_instruments()
+        async with venue.watch_book("ETH/USDT", 10) as feed:
+            async for event in feed:      # Book or Untrusted
+                ...
+
+Every method raises `VenueError` (exchanges/errors.py) and nothing else of the venue's. A feed never
+raises because of the venue: it yields `Untrusted`, reconnects and resubscribes by itself, and its
+first event afterwards has `snapshot` set. Cancelling a call or leaving a feed harms no other.
+"""
+
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Self, TypeVar
+
+from exchanges.adapters import adapter_for
+from exchanges.adapters.base import Adapter, Topic
+from exchanges.errors import CCXT_RAISES, Code, VenueError, venue_error
+from exchanges.factory import TrioExchange, build_exchange
+from exchanges.feed import Feed
+from exchanges.flight import Flight, flying
+from exchanges.streams import Streams, StreamStatistics
+from exchanges.types import (
+    Accepted,
+    Balances,
+    Book,
+    CancelAccepted,
+    Candle,
+    Credentials,
+    Endpoints,
+    Execution,
+    FillReport,
+    FrameHook,
+    Instrument,
+    OrderReport,
+    OrderTicket,
+    PublicTrade,
+    Ticker,
+    Untrusted,
+)
+from supervisor.clock import Clock
+
+T = TypeVar("T")
+
+# A request that has no answer after this long is given up (its outcome is then AMBIGUOUS). Kraken's
+# matching answers within 1 s in bad hours; ccxt's default of 10 s would hold a cancellation too long.
+REQUEST_TIMEOUT_MS = 5_000
+
+
+def open_venue(
+    venue: str,
+    clock: Clock,
+    *,
+    credentials: Credentials | None = None,
+    endpoints: Endpoints | None = None,
+    on_frame: FrameHook | None = None,
+    request_timeout_ms: int = REQUEST_TIMEOUT_MS,
+    rate_limited: bool = True,
+) -> "VenueClient":
+    """Return a client of `venue` (ccxt's id, such as "kraken"), to be entered with `async with`.
+
+    Without `credentials` only public calls work; the others raise `VenueError` AUTHENTICATION.
+    `endpoints` replaces the addresses ccxt knows. `on_frame` sees every WebSocket text, redacted on
+    private connections. `rate_limited=False` leaves pacing to the caller. Raises `ValueError` for a
+    venue that has no adapter.
+    """
+    adapter = adapter_for(venue)
+    return VenueClient(
+        adapter,
+        build_exchange(
+            adapter,
+            clock,
+            credentials=credentials,
+            endpoints=endpoints,
+            request_timeout_ms=request_timeout_ms,
+            rate_limited=rate_limited,
+        ),
+        clock,
+        on_frame=on_frame,
+    )
+
+
+class VenueClient:
+    """See the module's docstring. Built by `open_venue`."""
+
+    def __init__(
+        self,
+        adapter: Adapter,
+        exchange: TrioExchange,
+        clock: Clock,
+        on_frame: FrameHook | None = None,
+    ) -> None:
+        self.venue = adapter.venue
+        self._adapter = adapter
+        self._exchange = exchange
+        self._clock = clock
+        self._streams = Streams(adapter, exchange, clock, on_frame)
+
+    def __repr__(self) -> str:
+        return f"VenueClient({self.venue!r})"
+
+    async def __aenter__(self) -> Self:
+        await self._exchange.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._streams.close()
+        await self._exchange.__aexit__(kind, error, traceback)
+
+    # -- reference data -------------------------------------------------------------------------
+
+    async def load_instruments(self, *, reload: bool = False) -> list[Instrument]:
+        """Return every spot instrument of the venue, loaded once unless `reload`."""
+        markets = await self._call(lambda: self._exchange.load_markets(reload))
+        found = [self._adapter.instrument(market) for market in markets.values()]
+        instruments = [each for each in found if each is not None]
+        self._adapter.instruments = {each.symbol: each for each in instruments}
+        return instruments
+
+    def instrument(self, symbol: str) -> Instrument:
+        """Return one instrument. Raises `VenueError` INVALID when unknown or not yet loaded."""
+        try:
+            return self._adapter.instruments[symbol]
+        except KeyError:
+            raise VenueError(
+                Code.INVALID, self.venue, f"no instrument {symbol}: call load_instruments() first"
+            ) from None
+
+    async def fetch_time_ns(self) -> int:
+        """Return the venue's clock (its resolution is often a second)."""
+        return await self._call(lambda: self._adapter.fetch_time_ns(self._exchange))
+
+    # -- account ----------------------------------------------------------------------------------
+
+    async def fetch_balances(self) -> Balances:
+        """Return all balances of the account, free, used and total as decimal strings."""
+        balances = await self._call(lambda: self._adapter.fetch_balances(self._exchange))
+        return Balances(balances=balances, snapshot=True, received_ns=self._clock.now_ns())
+
+    async def fetch_open_orders(self, client_order_id: str | None = None) -> list[OrderReport]:
+        """Return the account's open orders, or those of them with `client_order_id`."""
+        return await self._call(
+            lambda: self._adapter.fetch_open_orders(self._exchange, client_order_id)
+        )
+
+    async def fetch_closed_orders(
+        self, since_ns: int, client_order_id: str | None = None
+    ) -> list[OrderReport]:
+        """Return every order closed since `since_ns`, all pages, or those with our id."""
+        return await self._call(
+            lambda: self._adapter.fetch_closed_orders(self._exchange, since_ns, client_order_id)
+        )
+
+    async def fetch_orders_by_client_id(
+        self, client_order_id: str, since_ns: int
+    ) -> list[OrderReport]:
+        """Return every order that carries our id, open first, then closed since `since_ns`.
+
+        An empty list is one reading of absence, not a proof: venues show an order late.
+        """
+        open_orders = await self.fetch_open_orders(client_order_id)
+        return open_orders + await self.fetch_closed_orders(since_ns, client_order_id)
+
+    async def fetch_my_trades(self, since_ns: int) -> list[FillReport]:
+        """Return every fill of the account since `since_ns`, all pages, oldest first."""
+        return await self._call(lambda: self._adapter.fetch_my_trades(self._exchange, since_ns))
+
+    # -- orders -----------------------------------------------------------------------------------
+
+    async def submit(self, ticket: OrderTicket) -> Accepted:
+        """Send one order, exactly once. Raises `VenueError`; AMBIGUOUS means it may be live."""
+        instrument = self.instrument(ticket.symbol)
+        venue_order_id = await self._call(
+            lambda: self._adapter.submit(self._exchange, ticket, instrument, self._clock.now_ns())
+        )
+        return Accepted(
+            client_order_id=ticket.client_order_id,
+            venue_order_id=venue_order_id,
+            received_ns=self._clock.now_ns(),
+        )
+
+    async def cancel(
+        self, *, client_order_id: str | None = None, venue_order_id: str | None = None
+    ) -> CancelAccepted:
+        """Ask to cancel one order, by exactly one of the two ids. NOT_FOUND: it is not open."""
+        if (client_order_id is None) == (venue_order_id is None):
+            raise ValueError("cancel() takes exactly one of client_order_id and venue_order_id")
+        count = await self._call(
+            lambda: self._adapter.cancel(self._exchange, client_order_id, venue_order_id)
+        )
+        return CancelAccepted(count=count, received_ns=self._clock.now_ns())
+
+    async def cancel_all(self) -> CancelAccepted:
+        """Ask to cancel every open order of the account."""
+        count = await self._call(lambda: self._adapter.cancel_all(self._exchange))
+        return CancelAccepted(count=count, received_ns=self._clock.now_ns())
+
+    # -- streams ----------------------------------------------------------------------------------
+
+    def watch_book(self, symbol: str, depth: int = 10) -> Feed[Book | Untrusted]:
+        """Stream the top `depth` levels of a book. Only the newest is kept for a slow reader."""
+        return self._open(Topic("book", symbol, depth))
+
+    def watch_trades(self, symbol: str) -> Feed[PublicTrade | Untrusted]:
+        """Stream everybody's trades."""
+        return self._open(Topic("trades", symbol))
+
+    def watch_ticker(self, symbol: str) -> Feed[Ticker | Untrusted]:
+        """Stream the ticker. Only the newest is kept for a slow reader."""
+        return self._open(Topic("ticker", symbol))
+
+    def watch_candles(self, symbol: str, interval_s: int = 60) -> Feed[Candle | Untrusted]:
+        """Stream candles of `interval_s` seconds, the current one whenever it changes."""
+        return self._open(Topic("candles", symbol, interval_s))
+
+    def watch_executions(self) -> Feed[Execution | Untrusted]:
+        """Stream the account's fills and order changes, lossless between two `Untrusted`."""
+        return self._open(Topic("executions"))
+
+    def watch_balances(self) -> Feed[Balances | Untrusted]:
+        """Stream the account's balances: a snapshot, then what changes."""
+        return self._open(Topic("balances"))
+
+    def statistics(self) -> StreamStatistics:
+        """Return frames, malformed frames, reconnections and drops since the client was built."""
+        return self._streams.statistics()
+
+    # -- inside -----------------------------------------------------------------------------------
+
+    def _open(self, topic: Topic) -> Feed[T]:
+        if topic.symbol:
+            self.instrument(topic.symbol)
+        return self._streams.open(topic)
+
+    async def _call(self, request: Callable[[], Awaitable[T]]) -> T:
+        flight = Flight()
+        try:
+            with flying(flight):
+                return await request()
+        except VenueError:
+            raise
+        except CCXT_RAISES as error:
+            raise venue_error(
+                error,
+                self.venue,
+                rules=self._adapter.error_rules,
+                secrets=self._exchange.secret_texts(),
+                flight=flight,
+            ) from None
