@@ -55,7 +55,7 @@ class MarketSpec(msgspec.Struct, frozen=True, kw_only=True):
     cycle_amplitude_bps: float = 70.0
     """Half the height of a typical swing. With the defaults a buy-low/sell-high rule with
     thresholds of 0.3–0.5 % makes a round trip about every cycle; 0 turns cycles off."""
-    wander_bps: float = 120.0
+    wander_bps: float = 50.0
     """Wander within about ten minutes."""
     slow_swing_bps: float = 2000.0
     """Bound on how far the price strays from the open in hours to months."""
