@@ -1,0 +1,53 @@
+"""What a reading of a venue account returns, and how orders stand beside it."""
+
+import msgspec
+
+from messages.base import Message
+from messages.money import VenueBalance
+from messages.orders import VenueFill, VenueOrder
+
+
+class VenueTransfer(msgspec.Struct, frozen=True, kw_only=True):
+    """A deposit (positive) or withdrawal (negative) in the venue's own ledger."""
+
+    asset: str
+    amount_minor: int
+    reference: str
+    """The venue's id of the entry, unique per account."""
+    at_ns: int
+
+
+class AccountRead(Message, frozen=True, kw_only=True, tag="account.AccountRead"):
+    """Line → reconcile: what the venue says; `complete` only if every read succeeded."""
+
+    request_id: str
+    complete: bool
+    reason: str = ""
+    open_orders: tuple[VenueOrder, ...] = ()
+    fills: tuple[VenueFill, ...] = ()
+    balances: tuple[VenueBalance, ...] = ()
+    transfers: tuple[VenueTransfer, ...] = ()
+    read_ns: int = 0
+    """When the first of the reads began, by our clock: what happened later may be missing."""
+
+
+class AccountSeen(Message, frozen=True, kw_only=True, tag="account.AccountSeen"):
+    """Reconcile → orders: all orders open at the venue, and the fills since the cursor."""
+
+    request_id: str
+    reply_to: str
+    open_orders: tuple[VenueOrder, ...]
+    fills: tuple[VenueFill, ...]
+    read_ns: int
+
+
+class OrdersStand(Message, frozen=True, kw_only=True, tag="account.OrdersStand"):
+    """Orders → reconcile: how much is still moving, after all of an `AccountSeen` was taken in."""
+
+    request_id: str
+    unsettled: tuple[str, ...]
+    """Orders whose outcome or fills are being asked for: their money cannot be compared yet."""
+    newest_fill_ns: int
+    """Our clock when the newest fill was passed on to a ledger; 0 for none."""
+    foreign: tuple[str, ...] = ()
+    """What the venue has and we did not make: venue order ids and execution ids, newest last."""
