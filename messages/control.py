@@ -1,0 +1,516 @@
+"""The control protocol: what the daemon and its clients (`bot tui`, the verbs) say over the Unix socket.
+
+A frame is a length (u32, big endian) and that many bytes of msgpack: one tagged struct of this module.
+`ClientFrame` travels to the daemon, `ServerFrame` from it. Who says what when:
+
+1. The client connects and sends `Hello` at once. The daemon answers `Welcome`. Anything else first, or
+   nothing for `HELLO_WAIT_S`, gets `Goodbye(PROTOCOL)` and the connection is closed.
+2. The client sends `Subscribe` per view. The daemon answers each with one `Snapshot` (also when there are no
+   rows), then sends a `Delta` when rows of that view changed, at most `rate_hz` times a second. Several changes
+   of a row between two deltas are one: the latest value wins. Nothing is sent for a view that did not change.
+3. The client sends `Ping` every `PING_EVERY_S`; the daemon answers `Pong` at once, ahead of what waits in the
+   outbox. A client that sent nothing for `IDLE_MAX_S` gets `Goodbye(IDLE)`; a client that heard nothing for
+   3 s calls what it shows stale.
+4. The client sends requests, each with an id of its own making; the daemon answers each with exactly one
+   `Answer` with that id, in any order. Queries are answered from memory or read models; acts are answered after
+   their commit (a kill switch also after every line has confirmed), or with UNKNOWN when `timeout_ms` is over.
+5. Either side closes. The daemon says why first, if the client still reads: `Goodbye`.
+
+Acts are idempotent by id: the daemon keeps the last `FATES_KEPT` answers of acts, and an act whose id it knows is
+answered again and not done again. A client that lost the connection asks for the `Fate` of its ids and never
+sends an act again by itself.
+
+The daemon never waits for a client. Each has an outbox of at most `OUTBOX_FRAMES_MAX` frames and `OUTBOX_BYTES_MAX`
+bytes; a `Delta` that does not fit is dropped and its view marked, and as soon as there is room that view gets a
+fresh `Snapshot` instead. A client that accepted no byte for `STALL_MAX_S` is cut.
+
+Evolution: fields are only added, with defaults. The daemon refuses fields it does not know (a misspelt limit
+must not be ignored); clients ignore them, and skip frames whose tag they do not know. If the two protocol
+versions differ, `Welcome.read_only` is true: the client shows what it can and says so.
+"""
+
+from enum import Enum
+from typing import Annotated, Generic, TypeVar, cast
+
+import msgspec
+
+from messages.base import encode, tag_in
+from messages.views import AnyView
+
+PROTOCOL_VERSION = 1
+
+LENGTH_BYTES = 4
+# To the daemon: the longest request is a reason of 500 characters; 64 KiB bounds what a stranger can make us hold.
+REQUEST_BYTES_MAX = 65_536
+# From the daemon: ROWS_MAX of the largest row (a vault of twenty sleeves, 10 kB, is rare; an order is 500 bytes).
+FRAME_BYTES_MAX = 4_194_304
+# Rows in one frame: more than any screen shows, and half a megabyte of orders. Longer lists are paged by `after`.
+ROWS_MAX = 1_000
+# Twice a second is what a person can read; ten is for a local terminal. Below 0.1 a view would look dead.
+RATE_HZ_MAX = 10.0
+RATE_HZ_MIN = 0.1
+# A fraction of a second of a busy tree for a client that is scheduled late; beyond it a snapshot is cheaper.
+OUTBOX_FRAMES_MAX = 256
+# One frame of the largest size always fits, and a thousand stalled clients are not possible (CLIENTS_MAX).
+OUTBOX_BYTES_MAX = FRAME_BYTES_MAX + 1_048_576
+# People and scripts of one bot; each costs at most an outbox.
+CLIENTS_MAX = 16
+# Requests of one client that wait for their answers: a script that sends without reading is stopped here.
+REQUESTS_MAX = 32
+# Answers of acts kept for `Fate`: an operator's month.
+FATES_KEPT = 1_024
+# Client and daemon are on one machine: what takes longer is broken, not slow.
+HELLO_WAIT_S = 5
+PING_EVERY_S = 1
+# Ten missed pings; the same patience for a terminal that does not read.
+IDLE_MAX_S = 10
+STALL_MAX_S = 10
+# Above the longest act (a kill switch that waits for every line), below a person's patience.
+TIMEOUT_MS_MAX = 120_000
+TIMEOUT_MS = 10_000
+
+assert REQUEST_BYTES_MAX <= FRAME_BYTES_MAX, "a request is a small frame"
+assert FRAME_BYTES_MAX < OUTBOX_BYTES_MAX, "an outbox holds at least one frame of any size"
+assert PING_EVERY_S * 3 <= IDLE_MAX_S, "one late ping must not end a connection"
+
+RequestId = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+Address = Annotated[str, msgspec.Meta(pattern="^/", max_length=512)]
+Text = Annotated[str, msgspec.Meta(max_length=500)]
+Limit = Annotated[int, msgspec.Meta(ge=1, le=ROWS_MAX)]
+Rate = Annotated[float, msgspec.Meta(ge=RATE_HZ_MIN, le=RATE_HZ_MAX)]
+TimeoutMs = Annotated[int, msgspec.Meta(ge=1, le=TIMEOUT_MS_MAX)]
+
+
+class View(Enum):
+    """What can be subscribed to, and the row each view consists of."""
+
+    STATUS = "status"
+    """One `StatusView`."""
+    TREE = "tree"
+    """`TreeRow`s, flat, all of them, parents before their children."""
+    VAULTS = "vaults"
+    """`VaultView`s with their sleeves; a change of one sleeve sends its vault."""
+    ORDERS = "orders"
+    """The `limit` newest `OrderView`s by `created_ns`, newest first in a snapshot."""
+    FILLS = "fills"
+    """The `limit` newest `FillView`s by `at_ns`, newest first in a snapshot."""
+    LOG = "log"
+    """The `limit` newest `LogLine`s, oldest first; deltas hold new lines. Old lines are not in `removed`."""
+
+
+class Outcome(Enum):
+    """What became of a request."""
+
+    OK = "ok"
+    """Done, and durable. The rows are the answer."""
+    DENIED = "denied"
+    """Refused before anything happened; `text` says why and what would be needed."""
+    UNKNOWN = "unknown"
+    """Not known: an act without confirmation in time, or a `Fate` of an id that left no record."""
+    ERROR = "error"
+    """It failed; `text` says what and what to do next."""
+
+
+class LedgerQuery(Enum):
+    """What to ask of the books."""
+
+    BALANCES = "balances"
+    """`BalanceView`s of every account."""
+    CHECK = "check"
+    """`CheckView`s: sums are zero, balances equal the sums of transfers, no negative account."""
+    RECONCILE = "reconcile"
+    """Compare with the venue now: `CheckView`s, one per account at a venue."""
+
+
+class SwitchAction(Enum):
+    """What to do with the kill switch."""
+
+    ENGAGE = "engage"
+    RELEASE = "release"
+
+
+class GoodbyeReason(Enum):
+    """Why the daemon closes a connection."""
+
+    STOPPING = "stopping"
+    PROTOCOL = "protocol"
+    """The client sent what the protocol does not have; `text` says what."""
+    IDLE = "idle"
+    CROWDED = "crowded"
+    """`CLIENTS_MAX` clients are connected."""
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """The bounds that this daemon keeps; a client stays inside them."""
+
+    frame_bytes_max: int = FRAME_BYTES_MAX
+    request_bytes_max: int = REQUEST_BYTES_MAX
+    rows_max: int = ROWS_MAX
+    rate_hz_max: float = RATE_HZ_MAX
+    requests_max: int = REQUESTS_MAX
+    idle_max_s: int = IDLE_MAX_S
+
+
+class FromClient(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="tag", forbid_unknown_fields=True
+):
+    """The base of what clients send; a field that the daemon does not know is refused."""
+
+
+class FromServer(msgspec.Struct, frozen=True, kw_only=True, tag_field="tag", omit_defaults=True):
+    """The base of what the daemon sends."""
+
+
+# --- the connection
+
+
+class Hello(FromClient, frozen=True, kw_only=True, tag="control.Hello"):
+    """First frame of a client."""
+
+    protocol: int = PROTOCOL_VERSION
+    client: Annotated[str, msgspec.Meta(max_length=64)] = ""
+    """Name and version, for the log: `tui 0.1.0`, `verb status`."""
+    read_only: bool = False
+    """Ask to be refused every act for the whole connection."""
+
+
+class Welcome(FromServer, frozen=True, kw_only=True, tag="control.Welcome"):
+    """The answer to `Hello`."""
+
+    protocol: int
+    daemon_version: str
+    boot_id: str
+    """Differs between any two starts of the daemon: a new one means that it was restarted."""
+    pid: int
+    started_ns: int
+    now_ns: int
+    config_hash: str
+    environment: str
+    read_only: bool
+    """Acts will be DENIED: asked for, another user's socket peer, or versions that differ."""
+    read_only_reason: str = ""
+    limits: Limits = Limits()
+
+
+class Goodbye(FromServer, frozen=True, kw_only=True, tag="control.Goodbye"):
+    """Last frame before the daemon closes; best effort."""
+
+    reason: GoodbyeReason
+    text: str
+
+
+class Ping(FromClient, frozen=True, kw_only=True, tag="control.Ping"):
+    """Are you there?"""
+
+    number: int
+    sent_ns: int
+    """The client's monotonic clock; returned untouched."""
+
+
+class Pong(FromServer, frozen=True, kw_only=True, tag="control.Pong"):
+    """Yes."""
+
+    number: int
+    sent_ns: int
+    now_ns: int
+    """The daemon's clock (UTC), for ages on the screen."""
+    loop_lag_ns: int
+    """How late the daemon's event loop last woke up."""
+
+
+# --- views
+
+
+class Subscribe(FromClient, frozen=True, kw_only=True, tag="control.Subscribe"):
+    """Show `view` until `Unsubscribe`; for a view already shown this replaces the former wish.
+
+    Always answered by a fresh `Snapshot`: it is also how a client that missed a sequence number resyncs.
+    """
+
+    view: View
+    rate_hz: Rate = 2.0
+    filter: Text = ""
+    """Only rows that `messages.views.matches`; empty for all."""
+    limit: Limit = ROWS_MAX
+    """For orders, fills and log."""
+
+
+class Unsubscribe(FromClient, frozen=True, kw_only=True, tag="control.Unsubscribe"):
+    """Stop showing `view`. Not answered; frames already on their way are ignored by the client."""
+
+    view: View
+
+
+class Snapshot(FromServer, frozen=True, kw_only=True, tag="control.Snapshot"):
+    """All rows of a view as they are now: whatever the client had before is replaced.
+
+    `complete` is false when the view has more rows than fit (`ROWS_MAX`): then these are the first ones.
+    """
+
+    view: View
+    seq: int
+    """The next `Delta` of this view has `seq + 1`."""
+    rows: tuple[AnyView, ...] = ()
+    complete: bool = True
+
+
+class Delta(FromServer, frozen=True, kw_only=True, tag="control.Delta"):
+    """What changed in a view since the frame with `seq - 1`.
+
+    A client whose last frame of the view had another number ignores the delta and sends `Subscribe` again.
+    """
+
+    view: View
+    seq: int
+    changed: tuple[AnyView, ...] = ()
+    """New and changed rows, whole, by `key()`."""
+    removed: tuple[str, ...] = ()
+    """Keys of rows that no longer exist or no longer match."""
+
+
+# --- requests
+
+
+class Request(FromClient, frozen=True, kw_only=True):
+    """The base of everything that gets an `Answer`."""
+
+    request_id: RequestId
+    timeout_ms: TimeoutMs = TIMEOUT_MS
+    """From the daemon's receipt; then the answer is UNKNOWN (acts) or ERROR (queries)."""
+
+
+class Status(Request, frozen=True, kw_only=True, tag="control.Status"):
+    """Query: one `StatusView`."""
+
+
+class Tree(Request, frozen=True, kw_only=True, tag="control.Tree"):
+    """Query: one `TreeNode`, the tree at and below `address`."""
+
+    address: Address = "/"
+
+
+class Vaults(Request, frozen=True, kw_only=True, tag="control.Vaults"):
+    """Query: `VaultView`s by address."""
+
+
+class Orders(Request, frozen=True, kw_only=True, tag="control.Orders"):
+    """Query: `OrderView`s, newest first; the next page by `after=Answer.next`."""
+
+    filter: Text = ""
+    only_open: bool = False
+    limit: Limit = ROWS_MAX
+    after: Text = ""
+
+
+class Fills(Request, frozen=True, kw_only=True, tag="control.Fills"):
+    """Query: `FillView`s, newest first; the next page by `after=Answer.next`."""
+
+    filter: Text = ""
+    limit: Limit = ROWS_MAX
+    after: Text = ""
+
+
+class Ledger(Request, frozen=True, kw_only=True, tag="control.Ledger"):
+    """Query of the books; RECONCILE asks the venue, reads only, and may take seconds."""
+
+    query: LedgerQuery
+
+
+class Log(Request, frozen=True, kw_only=True, tag="control.Log"):
+    """Query: the `tail` newest `LogLine`s, oldest first. To follow, subscribe to `View.LOG`."""
+
+    tail: Limit = 100
+    filter: Text = ""
+
+
+class Fate(Request, frozen=True, kw_only=True, tag="control.Fate"):
+    """Query: what became of the act `of`; its recorded outcome and text, or UNKNOWN."""
+
+    of: RequestId
+
+
+class Act(Request, frozen=True, kw_only=True):
+    """The base of requests that change something; read-only clients are DENIED."""
+
+
+class Pause(Act, frozen=True, kw_only=True, tag="control.Pause"):
+    """Stop entering: the sleeves at or below `address`, or all. Positions are exited as planned."""
+
+    address: Address | None = None
+
+
+class Resume(Act, frozen=True, kw_only=True, tag="control.Resume"):
+    """Trade again: the sleeves at or below `address`, or all."""
+
+    address: Address | None = None
+
+
+class KillSwitch(Act, frozen=True, kw_only=True, tag="control.KillSwitch"):
+    """Stop all new orders everywhere, or allow them again.
+
+    OK for ENGAGE means: committed, and every line has confirmed that it sends no order bytes but cancels
+    and reductions. UNKNOWN means committed perhaps, not confirmed by every line: `text` names which.
+    """
+
+    action: SwitchAction
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+
+
+class Stop(Act, frozen=True, kw_only=True, tag="control.Stop"):
+    """Stop the daemon in order. OK means that it began; then `Goodbye(STOPPING)`, and the socket goes."""
+
+    reason: Text = ""
+
+
+class Answer(FromServer, frozen=True, kw_only=True, tag="control.Answer"):
+    """The one answer to a request."""
+
+    request_id: str
+    outcome: Outcome
+    text: str = ""
+    """For a person: what was done, or what to do next. May be empty for a query that is OK."""
+    rows: tuple[AnyView, ...] = ()
+    next: str = ""
+    """`after` of the next page; empty on the last."""
+
+
+AnyRequest = (
+    Status
+    | Tree
+    | Vaults
+    | Orders
+    | Fills
+    | Ledger
+    | Log
+    | Fate
+    | Pause
+    | Resume
+    | KillSwitch
+    | Stop
+)
+ClientFrame = Hello | Ping | Subscribe | Unsubscribe | AnyRequest
+ServerFrame = Welcome | Goodbye | Pong | Snapshot | Delta | Answer
+
+
+# --- the codec
+
+
+class Fault(Enum):
+    """What is wrong with bytes that are not a frame."""
+
+    OVERSIZED = "oversized"
+    """The announced length is more than the reader accepts; nothing of the body was kept."""
+    EMPTY = "empty"
+    """A frame of no bytes."""
+    MALFORMED = "malformed"
+    """Not msgpack, or a field is missing, unknown, of another type or out of range."""
+    UNKNOWN_TAG = "unknown_tag"
+    """A struct that this side of the protocol does not have."""
+    TRUNCATED = "truncated"
+    """The connection ended inside a frame."""
+
+
+class ProtocolError(ValueError):
+    """The peer does not speak this protocol: say `Goodbye` if possible, and close the connection."""
+
+    def __init__(self, fault: Fault, detail: str) -> None:
+        super().__init__(f"{fault.value} frame: {detail}")
+        self.fault = fault
+        self.detail = detail
+
+
+def encode_frame(frame: msgspec.Struct) -> bytes:
+    """Return the bytes of one frame; raise `ProtocolError` if it is larger than any reader accepts."""
+    body = encode(frame)
+    if len(body) > FRAME_BYTES_MAX:
+        raise ProtocolError(
+            Fault.OVERSIZED, f"{len(body)} bytes, at most {FRAME_BYTES_MAX}: ask for fewer rows"
+        )
+    return len(body).to_bytes(LENGTH_BYTES, "big") + body
+
+
+FrameT = TypeVar("FrameT")
+
+
+class FrameReader(Generic[FrameT]):
+    """Turns received bytes into frames, without I/O. After a `ProtocolError` it is of no more use."""
+
+    def __init__(
+        self,
+        decoder: msgspec.msgpack.Decoder[FrameT],
+        *,
+        bytes_max: int,
+        skip_unknown_tags: bool = False,
+    ) -> None:
+        self._decoder = decoder
+        self._bytes_max = bytes_max
+        self._skip_unknown_tags = skip_unknown_tags
+        self._buffer = bytearray()
+        self.skipped = 0
+        """Frames with an unknown tag that were passed over."""
+
+    def feed(self, data: bytes) -> list[FrameT]:
+        """Take received bytes and return the frames that are now complete; raise `ProtocolError`.
+
+        Frames before a faulty one in the same `data` are lost with it: the connection is closed anyway.
+        """
+        self._buffer += data
+        frames: list[FrameT] = []
+        start = 0
+        while len(self._buffer) - start >= LENGTH_BYTES:
+            body_at = start + LENGTH_BYTES
+            length = self._length(start)
+            if len(self._buffer) - body_at < length:
+                break
+            start = body_at + length
+            self._decode(bytes(memoryview(self._buffer)[body_at:start]), frames)
+        del self._buffer[:start]
+        return frames
+
+    def close(self) -> None:
+        """Tell the reader that the connection ended; raise `ProtocolError` if inside a frame."""
+        if self._buffer:
+            raise ProtocolError(Fault.TRUNCATED, f"{len(self._buffer)} bytes and then the end")
+
+    def _length(self, start: int) -> int:
+        length = int.from_bytes(self._buffer[start : start + LENGTH_BYTES], "big")
+        if length > self._bytes_max:
+            raise ProtocolError(
+                Fault.OVERSIZED, f"{length} bytes announced, at most {self._bytes_max}"
+            )
+        if length == 0:
+            raise ProtocolError(Fault.EMPTY, "a frame has at least one byte")
+        return length
+
+    def _decode(self, body: bytes, frames: list[FrameT]) -> None:
+        try:
+            frames.append(self._decoder.decode(body))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            tag = tag_in(body)
+            if tag == "?" or tag in _KNOWN_TAGS:
+                raise ProtocolError(Fault.MALFORMED, f"{error}") from error
+            if not self._skip_unknown_tags:
+                raise ProtocolError(Fault.UNKNOWN_TAG, f"{tag[:64]!r}") from error
+            self.skipped += 1
+
+
+# A union has no static type of its own that mypy would accept here, hence the casts.
+_client_decoder = cast(
+    msgspec.msgpack.Decoder[ClientFrame], msgspec.msgpack.Decoder(type=ClientFrame)
+)
+_server_decoder = cast(
+    msgspec.msgpack.Decoder[ServerFrame], msgspec.msgpack.Decoder(type=ServerFrame)
+)
+_KNOWN_TAGS = frozenset(
+    str(kind.__struct_config__.tag) for kind in (*ClientFrame.__args__, *ServerFrame.__args__)
+)
+
+
+def server_reader() -> FrameReader[ClientFrame]:
+    """Return the reader for the daemon's side of one connection."""
+    return FrameReader(_client_decoder, bytes_max=REQUEST_BYTES_MAX)
+
+
+def client_reader() -> FrameReader[ServerFrame]:
+    """Return the reader for a client's side of one connection."""
+    return FrameReader(_server_decoder, bytes_max=FRAME_BYTES_MAX, skip_unknown_tags=True)

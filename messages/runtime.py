@@ -1,0 +1,79 @@
+"""What the runtime itself says to actors: ordinary messages, journalled like any other."""
+
+from messages.base import Message, Stream
+
+
+class Booted(Message, frozen=True, kw_only=True, tag="runtime.Booted"):
+    """The process started and this actor's state was restored; handled before anything else."""
+
+    boot: int
+    """The number of this start of the database, from 1."""
+
+
+class TimerFired(Message, frozen=True, kw_only=True, tag="runtime.TimerFired"):
+    """A timer of this actor is due."""
+
+    name: str
+    due_ns: int
+    missed: int = 0
+    """Whole periods that passed unfired, for a periodic timer."""
+
+
+class Down(Message, frozen=True, kw_only=True, tag="runtime.Down"):
+    """A monitored actor or port ended."""
+
+    address: str
+    incarnation: int
+    reason: str
+
+
+class Undeliverable(Message, frozen=True, kw_only=True, tag="runtime.Undeliverable"):
+    """A durable message of this actor went to an address that nobody has."""
+
+    address: str
+    tag_sent: str
+
+
+class Gap(Stream, frozen=True, kw_only=True, tag="runtime.Gap"):
+    """`missed` deliveries on `topic` were dropped just before the next one."""
+
+    topic: str
+    missed: int
+
+
+class StateReplaced(Message, frozen=True, kw_only=True, tag="runtime.StateReplaced"):
+    """An operator replaced this actor's state: from here on it is `state`, encoded."""
+
+    state: bytes
+    operator: str
+    reason: str
+
+
+class Quarantined(Message, frozen=True, kw_only=True, tag="runtime.Quarantined"):
+    """A message that crashed this actor twice was set aside; it will not be handled."""
+
+    position: int
+    tag_set_aside: str
+    error: str
+
+
+class Blocked(Message, frozen=True, kw_only=True, tag="runtime.Blocked"):
+    """A guarded actor has a poison message at the head of its inbox and handles nothing more."""
+
+    address: str
+    position: int
+    error: str
+
+
+class Unblocked(Message, frozen=True, kw_only=True, tag="runtime.Unblocked"):
+    """The operator retried or discarded the poison message; the actor handles its inbox again."""
+
+    address: str
+    position: int
+
+
+class Stuck(Message, frozen=True, kw_only=True, tag="runtime.Stuck"):
+    """This actor's handler was struck for using more processor time than its step budget."""
+
+    position: int
+    used_ns: int

@@ -1,0 +1,273 @@
+"""The fold of an actor over its inbox: the one piece of code that handles messages.
+
+Live cells, recovery after a crash, `bot replay` and tests all run an actor through a `Fold`, so what they
+see is the same by construction. It does no I/O.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from messages.base import Message, all_messages, decoder
+from messages.runtime import (
+    Blocked,
+    Booted,
+    Down,
+    Gap,
+    Quarantined,
+    StateReplaced,
+    Stuck,
+    TimerFired,
+    Unblocked,
+    Undeliverable,
+)
+from supervisor import limits
+from supervisor.actor import Actor, Context, Effect, handlers
+from supervisor.clock import perf_ns
+from supervisor.effects import words, words_of_stored
+from supervisor.journal import RUNTIME, Input, RecordedTurn, Snapshot
+
+Envelope = tuple[int, int, int, int, bytes, str, int]
+"""position, sender, target, at_ns, body; conflation key ("" for none), position it concludes (0 for none)."""
+
+RUNTIME_MESSAGES: tuple[type[Message], ...] = (
+    Booted,
+    TimerFired,
+    Down,
+    Undeliverable,
+    Gap,
+    StateReplaced,
+    Quarantined,
+    Blocked,
+    Unblocked,
+    Stuck,
+)
+CHAIN_BYTES = 16
+_encode_state = msgspec.msgpack.Encoder().encode
+
+
+class Ran(NamedTuple):
+    """What became of a batch: how much of it was handled, and the crash that ended it early."""
+
+    handled: int
+    counts: list[int]
+    effects: list[Effect]
+    crash: Exception | None
+
+
+class Divergence(NamedTuple):
+    """Where a fold's effects first differ from the recorded ones."""
+
+    seq: int
+    ordinal: int
+    """Which effect of that message, from 0."""
+    recorded: str
+    found: str
+
+
+class NondeterminismError(Exception):
+    """A fold over recorded messages had other effects than the ones recorded."""
+
+    def __init__(self, address: str, divergence: Divergence) -> None:
+        self.divergence = divergence
+        super().__init__(
+            f"{address} is not deterministic: at message {divergence.seq}, effect "
+            f"{divergence.ordinal} was recorded as {divergence.recorded} and is now "
+            f"{divergence.found}: run `bot replay {address} --from {divergence.seq}`"
+        )
+
+
+class Fold:
+    """An actor with its state at some message number."""
+
+    def __init__(
+        self, actor: Actor[Any], lineage: bytes, actor_id: int, address: str, *, paranoid: bool = False
+    ) -> None:
+        self.actor = actor
+        self.context = Context(lineage, actor_id, address)
+        self.state = actor.initial()
+        self.chain = bytes(CHAIN_BYTES)
+        self._table = _dispatch(actor)
+        self._decode: Callable[[bytes], Message] = decoder(self._table).decode  # type: ignore[assignment] # only messages
+        self._decode_state = msgspec.msgpack.Decoder(actor.state_type).decode
+        self._paranoid = paranoid
+
+    @property
+    def seq(self) -> int:
+        """The number of the last message handled; 0 before the first."""
+        return self.context.seq
+
+    @property
+    def timers(self) -> dict[str, tuple[int, int]]:
+        """Timers that are set: name → (due_ns, period_ns)."""
+        return self.context.timers
+
+    def handles(self, kind: type[Message]) -> bool:
+        """Return whether the actor has a handler for `kind`."""
+        return self._table.get(kind) is not None
+
+    def load(self, snapshot: Snapshot) -> None:
+        """Go to the state of `snapshot`, migrating it if an older version of the class wrote it."""
+        if snapshot.version == self.actor.version:
+            self.state = self._decode_state(snapshot.state)
+        else:
+            self.state = self.actor.migrate(snapshot.state, snapshot.version)
+        self.chain = snapshot.chain
+        self.context.seq = snapshot.seq
+        self.context.draws = snapshot.draws
+        self.context.timers = dict(snapshot.timers)
+
+    def snapshot(self, now_ns: int) -> Snapshot:
+        """Return the whole state after the last message handled."""
+        state = _encode_state(self.state)
+        assert len(state) <= limits.STATE_BYTES_MAX, (
+            f"the state of {self.context.address} is {len(state)} bytes: something in it grows"
+        )
+        return Snapshot(
+            actor=self.context.actor_id,
+            seq=self.context.seq,
+            version=self.actor.version,
+            now_ns=now_ns,
+            chain=self.chain,
+            draws=self.context.draws,
+            timers=dict(self.context.timers),
+            state=state,
+        )
+
+    def run(self, batch: Sequence[Envelope] | Sequence[Input], now_ns: int, *, timed: bool) -> Ran:
+        """Handle `batch` as one turn at `now_ns`; stop at the first crash or, if timed, at 5 ms.
+
+        A message that crashed leaves no effects, but the state is then unusable: build a new fold.
+        """
+        context = self.context
+        context.now_ns = now_ns
+        effects: list[Effect] = []
+        context.effects = effects
+        counts: list[int] = []
+        seq = context.seq
+        give_up_ns = perf_ns() + limits.TURN_NS_MAX if timed else 0
+        for envelope in batch:
+            mark = len(effects)
+            context.begin(seq + 1, envelope[3], envelope[1])
+            try:
+                self._handle(envelope[4], envelope[1])
+            except Exception as error:  # noqa: BLE001 - a crash of actor code is a result here
+                del effects[mark:]
+                context.seq = seq
+                return Ran(len(counts), counts, effects, error)
+            seq += 1
+            counts.append(len(effects) - mark)
+            if timed and not seq % limits.TURN_CLOCK_EVERY and perf_ns() > give_up_ns:
+                break
+        return Ran(len(counts), counts, effects, None)
+
+    def seal(self, counts: list[int], effects: list[Effect]) -> bytes:
+        """Extend the hash chain by the effects of a turn and return it."""
+        if effects:
+            digest = hashlib.blake2b(self.chain, digest_size=CHAIN_BYTES)
+            digest.update(_encode_state((counts, effects)))
+            self.chain = digest.digest()
+        return self.chain
+
+    def replay(self, turn: RecordedTurn, names: dict[int, str]) -> Divergence | None:
+        """Handle a recorded turn again; return where its effects differ from what was recorded."""
+        assert turn.first_seq == self.seq + 1, "turns are folded in order, none left out"
+        ran = self.run(turn.inputs, turn.now_ns, timed=False)
+        if ran.crash is not None:
+            found = f"a crash: {type(ran.crash).__name__}: {ran.crash}"
+            return Divergence(turn.first_seq + ran.handled, 0, "handled", found)
+        if self.seal(ran.counts, ran.effects) == turn.chain:
+            return None
+        return first_difference(turn, ran, names)
+
+    def _handle(self, body: bytes, sender: int) -> None:
+        message = self._decode(body)
+        if sender == RUNTIME and not self._account(message):
+            return
+        handler = self._table[type(message)]
+        if handler is None:
+            return
+        if self._paranoid:
+            self._handle_twice(handler, message)
+        else:
+            handler(self.state, message, self.context)
+
+    def _account(self, message: Message) -> bool:
+        """Do the runtime's own bookkeeping; return whether the actor is to see the message."""
+        if isinstance(message, TimerFired):
+            due_ns, period_ns = self.context.timers.get(message.name, (-1, 0))
+            if due_ns != message.due_ns:
+                return False  # cancelled or set anew while this firing was on its way
+            if period_ns:
+                next_ns = due_ns + period_ns * (message.missed + 1)
+                self.context.timers[message.name] = (next_ns, period_ns)
+            else:
+                del self.context.timers[message.name]
+        elif isinstance(message, StateReplaced):
+            self.state = self._decode_state(message.state)
+        return True
+
+    def _handle_twice(self, handler: Callable[[Any, Message, Context], None], message: Message) -> None:
+        """Handle on two copies of the state that went through the codec: both must do the same."""
+        context = self.context
+        before = _encode_state(self.state)
+        draws, timers, mark = context.draws, dict(context.timers), len(context.effects)
+        outcomes = []
+        for _ in range(2):
+            context.draws, context.timers = draws, dict(timers)
+            context.begin(context.seq, context.at_ns, context.sender)
+            del context.effects[mark:]
+            state = self._decode_state(before)
+            handler(state, message, context)
+            outcomes.append((_encode_state(state), context.effects[mark:]))
+        assert outcomes[0] == outcomes[1], (
+            f"{context.address} handled {type(message).__name__} twice with different results"
+        )
+        self.state = self._decode_state(outcomes[1][0])
+
+
+def _dispatch(actor: Actor[Any]) -> dict[type[Message], Any]:
+    """Return the handler of each type in the union: its own, superseded forms, and the runtime's."""
+    own = handlers(actor)
+    table: dict[type[Message], Any] = dict(own)
+    for kind in RUNTIME_MESSAGES:
+        table.setdefault(kind, None)
+    for old in all_messages():
+        newest = _newest(old)
+        if newest is not old and newest in own:
+            table[old] = _upcasting(own[newest])
+    return table
+
+
+def _newest(kind: type[Any]) -> type[Any]:
+    while kind.superseded_by is not None:
+        kind = kind.superseded_by
+    return kind
+
+
+def _upcasting(handler: Callable[[Any, Message, Context], None]) -> Any:
+    def handle(state: Any, message: Message, ctx: Context) -> None:
+        while type(message).superseded_by is not None:
+            message = message.upcast()
+        handler(state, message, ctx)
+
+    return handle
+
+
+def first_difference(turn: RecordedTurn, ran: Ran, names: dict[int, str]) -> Divergence:
+    """Return the first effect in which a recorded turn and a new run of it differ."""
+    recorded = [words_of_stored(effect, names) for effect in turn.effects]
+    found = [words(effect) for effect in ran.effects]
+    old_at = new_at = 0
+    for offset, old_count in enumerate(turn.counts):
+        new_count = ran.counts[offset] if offset < len(ran.counts) else 0
+        for ordinal in range(max(old_count, new_count)):
+            old = recorded[old_at + ordinal] if ordinal < old_count else "nothing"
+            new = found[new_at + ordinal] if ordinal < new_count else "nothing"
+            if old != new:
+                return Divergence(turn.first_seq + offset, ordinal, old, new)
+        old_at += old_count
+        new_at += new_count
+    return Divergence(turn.first_seq, 0, f"the chain {turn.chain.hex()}", "another chain")

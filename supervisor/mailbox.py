@@ -1,0 +1,197 @@
+"""A mailbox: one memory channel, drained at each wake-up into lanes.
+
+What enters is counted, and every message counted in is counted out again:
+sent = handled + dead + dropped + conflated + queued. A durable message is never refused; a stream message
+is dropped when too many wait, and the drop is announced before the next one.
+"""
+
+import math
+from collections import deque
+from collections.abc import Callable
+
+import msgspec
+import trio
+
+from supervisor import limits
+from supervisor.fold import Envelope
+
+_WAKE: list[Envelope] = []
+
+
+class MailboxStatistics(msgspec.Struct, frozen=True, kw_only=True):
+    """What went through a mailbox since the process started."""
+
+    sent: int
+    handled: int
+    dead: int
+    dropped: int
+    """Stream messages that found too many waiting."""
+    conflated: int
+    """Stream messages replaced unread by a newer value."""
+    queued: int
+    queued_max: int
+
+    @property
+    def conserved(self) -> bool:
+        """Whether no message was lost or made up."""
+        out = self.handled + self.dead + self.dropped + self.conflated
+        return self.sent == out + self.queued
+
+
+class MailboxOverflowError(Exception):
+    """A mailbox reached its hard limit: its actor is dead to the world. Halts the process."""
+
+
+class Mailbox:
+    """The lanes of one actor; it outlives the actor's incarnations.
+
+    `crowded` is called with +1 when more messages wait than the soft limit, and -1 when fewer do again.
+    """
+
+    def __init__(self, address: str, crowded: Callable[[int], None]) -> None:
+        self._address = address
+        self._crowded = crowded
+        self._is_crowded = False
+        self._send, self._receive = trio.open_memory_channel[list[Envelope]](math.inf)
+        self._system: deque[Envelope] = deque()
+        self._normal: deque[Envelope | str] = deque()
+        self._slots: dict[str, Envelope] = {}
+        self._stream_queued = 0
+        self._system_run = 0
+        self.gaps: dict[int, int] = {}
+        """Topic → stream messages dropped since the last one delivered."""
+        self.sent = self.handled = self.dead = self.dropped = self.conflated = 0
+        self.queued = 0
+        self.queued_max = 0
+
+    def put(self, batch: list[Envelope]) -> None:
+        """Take durable messages; never refused. Raises `MailboxOverflowError` at the hard limit."""
+        self.sent += len(batch)
+        self._grow(len(batch))
+        self._send.send_nowait(batch)
+
+    def put_stream(self, envelope: Envelope) -> bool:
+        """Take a stream message, or count it as dropped and return False."""
+        self.sent += 1
+        if self._stream_queued >= limits.STREAM_QUEUE_MAX and envelope[5] not in self._slots:
+            self.dropped += 1
+            self.gaps[envelope[2]] = self.gaps.get(envelope[2], 0) + 1
+            return False
+        self._stream_queued += 1
+        self._grow(1)
+        self._send.send_nowait([envelope])
+        return True
+
+    def put_system(self, envelope: Envelope) -> None:
+        """Take a message of the runtime's, to be handled before others."""
+        self.sent += 1
+        self._grow(1)
+        self._system.append(envelope)
+        self._send.send_nowait(_WAKE)
+
+    def put_back(self, envelopes: list[Envelope]) -> None:
+        """Return messages that were taken and not handled to the head of the normal lane."""
+        self._normal.extendleft(reversed(envelopes))
+        self._grow(len(envelopes))
+
+    def wake(self) -> None:
+        """Have whoever waits look again."""
+        self._send.send_nowait(_WAKE)
+
+    async def wait(self, *, system_only: bool = False) -> None:
+        """Wait until there is something to take; a checkpoint in any case."""
+        waiting = self._system if system_only else self._system or self._normal
+        if waiting:
+            await trio.lowlevel.checkpoint()
+        else:
+            self._file(await self._receive.receive())
+        while True:
+            try:
+                self._file(self._receive.receive_nowait())
+            except trio.WouldBlock:
+                return
+
+    def take(self, *, system_only: bool = False) -> list[Envelope]:
+        """Return the next turn's messages: system first, bounded so that normal ones get a turn."""
+        batch: list[Envelope] = []
+        system, normal = self._system, self._normal
+        while system and len(batch) < limits.SYSTEM_BURST_MAX:
+            batch.append(system.popleft())
+        if not system_only:
+            room = limits.TURN_MESSAGES_MAX - len(batch)
+            if self._slots or self._stream_queued:
+                self._take_mixed(batch, room)
+            else:
+                pop = normal.popleft
+                batch += [pop() for _ in range(min(room, len(normal)))]  # type: ignore[misc] # no slots, so no keys
+        self._shrink(len(batch))
+        return batch
+
+    def discard(self) -> int:
+        """Empty the mailbox, counting what was in it as dead; return how much that was."""
+        dead = self.queued
+        while True:
+            try:
+                self._file(self._receive.receive_nowait())
+            except trio.WouldBlock:
+                break
+        self._system.clear()
+        self._normal.clear()
+        self._slots.clear()
+        self._stream_queued = 0
+        self.dead += self.queued
+        self._shrink(self.queued)
+        return dead
+
+    def statistics(self) -> MailboxStatistics:
+        """Return the counters."""
+        return MailboxStatistics(
+            sent=self.sent,
+            handled=self.handled,
+            dead=self.dead,
+            dropped=self.dropped,
+            conflated=self.conflated,
+            queued=self.queued,
+            queued_max=self.queued_max,
+        )
+
+    def _file(self, batch: list[Envelope]) -> None:
+        if len(batch) == 1 and batch[0][5]:
+            key = f"{batch[0][2]} {batch[0][5]}"
+            if key in self._slots:
+                self.conflated += 1
+                self._stream_queued -= 1
+                self._shrink(1)
+            else:
+                self._normal.append(key)
+            self._slots[key] = batch[0]
+        else:
+            self._normal.extend(batch)
+
+    def _take_mixed(self, batch: list[Envelope], room: int) -> None:
+        for _ in range(min(room, len(self._normal))):
+            entry = self._normal.popleft()
+            envelope = self._slots.pop(entry) if isinstance(entry, str) else entry
+            if envelope[6] < 0:
+                self._stream_queued -= 1
+            batch.append(envelope)
+
+    def _grow(self, by: int) -> None:
+        self.queued += by
+        if self.queued > self.queued_max:
+            self.queued_max = self.queued
+            if self.queued > limits.MAILBOX_HARD:
+                raise MailboxOverflowError(
+                    f"{self._address} has {self.queued} messages waiting, the hard limit is "
+                    f"{limits.MAILBOX_HARD}: it has stopped handling; look at `bot tree`, restart the bot"
+                )
+        if self.queued > limits.MAILBOX_SOFT and not self._is_crowded:
+            self._is_crowded = True
+            self._crowded(1)
+
+    def _shrink(self, by: int) -> None:
+        self.queued -= by
+        assert self.queued >= 0, "more was taken than put"
+        if self._is_crowded and self.queued <= limits.MAILBOX_SOFT:
+            self._is_crowded = False
+            self._crowded(-1)
