@@ -41,10 +41,10 @@ REGIME_NAMES = ("calm", "trend", "burst", "mean-reverting")
 CYCLE, DRIFT, ROUGH, SPREAD, TAKERS, BIAS = range(6)
 # One row per regime: how it scales cycle, drift, fine noise, spread, number of takers, their bias.
 _REGIME_SCALES = (
-    (0.6, 0.5, 0.5, 0.8, 0.6, 0.0),
-    (0.8, 1.5, 1.0, 1.0, 1.3, 0.5),
-    (1.2, 1.2, 2.5, 2.2, 3.0, 0.3),
-    (1.4, 0.5, 0.8, 1.0, 1.0, 0.0),
+    (0.9, 0.5, 0.5, 0.8, 0.6, 0.0),
+    (1.0, 2.0, 1.0, 1.0, 1.3, 0.5),
+    (1.1, 1.2, 2.5, 2.2, 3.0, 0.3),
+    (1.1, 0.5, 0.8, 1.0, 1.0, 0.0),
 )
 
 # Streams of random numbers.
@@ -133,8 +133,8 @@ def _cycle(p: FlowParameters, at_ns: int) -> float:
     cell = at_ns // half
     part = (at_ns - cell * half) / half
     sign = 1.0 if cell % 2 == 0 else -1.0
-    a = sign * (0.6 + 0.4 * uniform(p.seed, _CYCLE, cell))
-    b = -sign * (0.6 + 0.4 * uniform(p.seed, _CYCLE, cell + 1))
+    a = sign * (0.9 + 0.1 * uniform(p.seed, _CYCLE, cell))
+    b = -sign * (0.9 + 0.1 * uniform(p.seed, _CYCLE, cell + 1))
     return a + (b - a) * (part * part * (3.0 - 2.0 * part))
 
 

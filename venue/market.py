@@ -55,7 +55,7 @@ class MarketSpec(msgspec.Struct, frozen=True, kw_only=True):
     cycle_amplitude_bps: float = 70.0
     """Half the height of a typical swing. With the defaults a buy-low/sell-high rule with
     thresholds of 0.3–0.5 % makes a round trip about every cycle; 0 turns cycles off."""
-    wander_bps: float = 50.0
+    wander_bps: float = 25.0
     """Wander within about ten minutes."""
     slow_swing_bps: float = 2000.0
     """Bound on how far the price strays from the open in hours to months."""
@@ -92,7 +92,7 @@ class MarketSpec(msgspec.Struct, frozen=True, kw_only=True):
         """Bound on the distance of fair price from open, as a share of the open."""
         amplitudes = (self.cycle_amplitude_bps, self.wander_bps, self.rough_bps)
         assert min(*amplitudes, self.slow_swing_bps) >= 0.0
-        bps = 1.4 * amplitudes[0] + 1.375 * amplitudes[1] + 2.5 * amplitudes[2]
+        bps = 1.1 * amplitudes[0] + 1.5 * amplitudes[1] + 2.5 * amplitudes[2]
         return (bps + self.slow_swing_bps) / 10_000
 
     def price_bounds_ticks(self) -> tuple[int, int]:
