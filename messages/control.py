@@ -1,61 +1,70 @@
-"""The control protocol: what the daemon and its clients (`bot tui`, the verbs) say over the Unix socket.
+"""The control protocol: what the daemon and its clients (`bot tui`, the verbs) say to each other.
 
-A frame is a length (u32, big endian) and that many bytes of msgpack: one tagged struct of this module.
-`ClientFrame` travels to the daemon, `ServerFrame` from it. Who says what when:
+It is spoken over the daemon's Unix socket; the codec is `messages/framing.py`.
 
-1. The client connects and sends `Hello` at once. The daemon answers `Welcome`. Anything else first, or
-   nothing for `HELLO_WAIT_S`, gets `Goodbye(PROTOCOL)` and the connection is closed.
-2. The client sends `Subscribe` per view. The daemon answers each with one `Snapshot` (also when there are no
-   rows), then sends a `Delta` when rows of that view changed, at most `rate_hz` times a second. Several changes
-   of a row between two deltas are one: the latest value wins. Nothing is sent for a view that did not change.
-3. The client sends `Ping` every `PING_EVERY_S`; the daemon answers `Pong` at once, ahead of what waits in the
-   outbox. A client that sent nothing for `IDLE_MAX_S` gets `Goodbye(IDLE)`; a client that heard nothing for
-   3 s calls what it shows stale.
-4. The client sends requests, each with an id of its own making; the daemon answers each with exactly one
-   `Answer` with that id, in any order. Queries are answered from memory or read models; acts are answered after
-   their commit (a kill switch also after every line has confirmed), or with UNKNOWN when `timeout_ms` is over.
+A frame is a length (u32, big endian) and that many bytes of msgpack: one tagged struct of this
+module. `ClientFrame` travels to the daemon, `ServerFrame` from it. Who says what when:
+
+1. The client connects and sends `Hello` at once. The daemon answers `Welcome`. Anything else first,
+   or nothing for `HELLO_WAIT_S`, gets `Goodbye(PROTOCOL)` and the connection is closed.
+2. The client sends `Subscribe` per view. The daemon answers each with one `Snapshot` (also when
+   there are no rows), then sends a `Delta` when rows of that view changed, at most `rate_hz` times
+   a second. Several changes of a row between two deltas are one: the latest value wins. Nothing is
+   sent for a view that did not change.
+3. The client sends `Ping` every `PING_EVERY_S`; the daemon answers `Pong` at once, ahead of what
+   waits in the outbox. A client that sent nothing for `IDLE_MAX_S` gets `Goodbye(IDLE)`; a client
+   that heard nothing for 3 s calls what it shows stale.
+4. The client sends requests, each with an id of its own making; the daemon answers each with
+   exactly one `Answer` with that id, in any order. Queries are answered from memory or read models;
+   acts are answered after their commit (a kill switch also after every line has confirmed), or with
+   UNKNOWN when `timeout_ms` is over.
 5. Either side closes. The daemon says why first, if the client still reads: `Goodbye`.
 
-Acts are idempotent by id: the daemon keeps the last `FATES_KEPT` answers of acts, and an act whose id it knows is
-answered again and not done again. A client that lost the connection asks for the `Fate` of its ids and never
-sends an act again by itself.
+Acts are idempotent by id: the daemon keeps the last `FATES_KEPT` answers of acts, and an act whose
+id it knows is answered again and not done again. A client that lost the connection asks for the
+`Fate` of its ids and never sends an act again by itself.
 
-The daemon never waits for a client. Each has an outbox of at most `OUTBOX_FRAMES_MAX` frames and `OUTBOX_BYTES_MAX`
-bytes; a `Delta` that does not fit is dropped and its view marked, and as soon as there is room that view gets a
-fresh `Snapshot` instead. A client that accepted no byte for `STALL_MAX_S` is cut.
+The daemon never waits for a client. Each has an outbox of at most `OUTBOX_FRAMES_MAX` frames and
+`OUTBOX_BYTES_MAX` bytes; a `Delta` that does not fit is dropped and its view marked, and as soon as
+there is room that view gets a fresh `Snapshot` instead. A client that accepted no byte for
+`STALL_MAX_S` is cut.
 
-Evolution: fields are only added, with defaults. The daemon refuses fields it does not know (a misspelt limit
-must not be ignored); clients ignore them, and skip frames whose tag they do not know. If the two protocol
-versions differ, `Welcome.read_only` is true: the client shows what it can and says so.
+Evolution: fields are only added, with defaults. The daemon refuses fields it does not know (a
+misspelt limit must not be ignored; only `Hello` is exempt); clients ignore them, and skip frames
+whose tag they do not know. If the two protocol versions differ, `Welcome.read_only` is true: the
+client shows what it can and says so.
 """
 
 from enum import Enum
-from typing import Annotated, Generic, TypeVar, cast
+from typing import Annotated, cast
 
 import msgspec
 
-from messages.base import encode, tag_in
+from messages.framing import FRAME_BYTES_MAX, FrameReader
 from messages.views import AnyView
 
 PROTOCOL_VERSION = 1
 
-LENGTH_BYTES = 4
-# To the daemon: the longest request is a reason of 500 characters; 64 KiB bounds what a stranger can make us hold.
+# To the daemon: the longest request is a reason of 500 characters; 64 KiB bounds what a stranger
+# can make us hold.
 REQUEST_BYTES_MAX = 65_536
-# From the daemon: ROWS_MAX of the largest row (a vault of twenty sleeves, 10 kB, is rare; an order is 500 bytes).
-FRAME_BYTES_MAX = 4_194_304
-# Rows in one frame: more than any screen shows, and half a megabyte of orders. Longer lists are paged by `after`.
+# Rows in one frame: more than any screen shows, and half a megabyte of orders. Longer lists are
+# paged by `after`.
 ROWS_MAX = 1_000
-# Twice a second is what a person can read; ten is for a local terminal. Below 0.1 a view would look dead.
+# Twice a second is what a person can read; ten is for a local terminal. Below 0.1 a view would look
+# dead.
 RATE_HZ_MAX = 10.0
 RATE_HZ_MIN = 0.1
-# A fraction of a second of a busy tree for a client that is scheduled late; beyond it a snapshot is cheaper.
+# A fraction of a second of a busy tree for a client that is scheduled late; beyond it a snapshot is
+# cheaper.
 OUTBOX_FRAMES_MAX = 256
-# One frame of the largest size always fits, and a thousand stalled clients are not possible (CLIENTS_MAX).
+# One frame of the largest size always fits, and a thousand stalled clients are not possible
+# (CLIENTS_MAX).
 OUTBOX_BYTES_MAX = FRAME_BYTES_MAX + 1_048_576
 # People and scripts of one bot; each costs at most an outbox.
 CLIENTS_MAX = 16
-# Requests of one client that wait for their answers: a script that sends without reading is stopped here.
+# Requests of one client that wait for their answers: a script that sends without reading is stopped
+# here.
 REQUESTS_MAX = 32
 # Answers of acts kept for `Fate`: an operator's month.
 FATES_KEPT = 1_024
@@ -95,7 +104,7 @@ class View(Enum):
     FILLS = "fills"
     """The `limit` newest `FillView`s by `at_ns`, newest first in a snapshot."""
     LOG = "log"
-    """The `limit` newest `LogLine`s, oldest first; deltas hold new lines. Old lines are not in `removed`."""
+    """The `limit` newest `LogLine`s, oldest first; deltas hold new lines and remove none."""
 
 
 class Outcome(Enum):
@@ -164,8 +173,10 @@ class FromServer(msgspec.Struct, frozen=True, kw_only=True, tag_field="tag", omi
 # --- the connection
 
 
-class Hello(FromClient, frozen=True, kw_only=True, tag="control.Hello"):
-    """First frame of a client."""
+class Hello(
+    FromClient, frozen=True, kw_only=True, tag="control.Hello", forbid_unknown_fields=False
+):
+    """First frame of a client. The one in which unknown fields are ignored: versions may differ."""
 
     protocol: int = PROTOCOL_VERSION
     client: Annotated[str, msgspec.Meta(max_length=64)] = ""
@@ -224,7 +235,8 @@ class Pong(FromServer, frozen=True, kw_only=True, tag="control.Pong"):
 class Subscribe(FromClient, frozen=True, kw_only=True, tag="control.Subscribe"):
     """Show `view` until `Unsubscribe`; for a view already shown this replaces the former wish.
 
-    Always answered by a fresh `Snapshot`: it is also how a client that missed a sequence number resyncs.
+    Always answered by a fresh `Snapshot`: it is also how a client that missed a sequence number
+    resyncs.
     """
 
     view: View
@@ -244,7 +256,8 @@ class Unsubscribe(FromClient, frozen=True, kw_only=True, tag="control.Unsubscrib
 class Snapshot(FromServer, frozen=True, kw_only=True, tag="control.Snapshot"):
     """All rows of a view as they are now: whatever the client had before is replaced.
 
-    `complete` is false when the view has more rows than fit (`ROWS_MAX`): then these are the first ones.
+    `complete` is false when the view has more rows than fit (`ROWS_MAX`): then these are the first
+    ones.
     """
 
     view: View
@@ -257,7 +270,8 @@ class Snapshot(FromServer, frozen=True, kw_only=True, tag="control.Snapshot"):
 class Delta(FromServer, frozen=True, kw_only=True, tag="control.Delta"):
     """What changed in a view since the frame with `seq - 1`.
 
-    A client whose last frame of the view had another number ignores the delta and sends `Subscribe` again.
+    A client whose last frame of the view had another number ignores the delta and sends `Subscribe`
+    again.
     """
 
     view: View
@@ -348,8 +362,9 @@ class Resume(Act, frozen=True, kw_only=True, tag="control.Resume"):
 class KillSwitch(Act, frozen=True, kw_only=True, tag="control.KillSwitch"):
     """Stop all new orders everywhere, or allow them again.
 
-    OK for ENGAGE means: committed, and every line has confirmed that it sends no order bytes but cancels
-    and reductions. UNKNOWN means committed perhaps, not confirmed by every line: `text` names which.
+    OK for ENGAGE means: committed, and every line has confirmed that it sends no order bytes but
+    cancels and reductions. UNKNOWN means committed perhaps, not confirmed by every line: `text`
+    names which.
     """
 
     action: SwitchAction
@@ -357,7 +372,7 @@ class KillSwitch(Act, frozen=True, kw_only=True, tag="control.KillSwitch"):
 
 
 class Stop(Act, frozen=True, kw_only=True, tag="control.Stop"):
-    """Stop the daemon in order. OK means that it began; then `Goodbye(STOPPING)`, and the socket goes."""
+    """Stop the daemon in order. OK says that it began; `Goodbye(STOPPING)` follows."""
 
     reason: Text = ""
 
@@ -392,107 +407,7 @@ ClientFrame = Hello | Ping | Subscribe | Unsubscribe | AnyRequest
 ServerFrame = Welcome | Goodbye | Pong | Snapshot | Delta | Answer
 
 
-# --- the codec
-
-
-class Fault(Enum):
-    """What is wrong with bytes that are not a frame."""
-
-    OVERSIZED = "oversized"
-    """The announced length is more than the reader accepts; nothing of the body was kept."""
-    EMPTY = "empty"
-    """A frame of no bytes."""
-    MALFORMED = "malformed"
-    """Not msgpack, or a field is missing, unknown, of another type or out of range."""
-    UNKNOWN_TAG = "unknown_tag"
-    """A struct that this side of the protocol does not have."""
-    TRUNCATED = "truncated"
-    """The connection ended inside a frame."""
-
-
-class ProtocolError(ValueError):
-    """The peer does not speak this protocol: say `Goodbye` if possible, and close the connection."""
-
-    def __init__(self, fault: Fault, detail: str) -> None:
-        super().__init__(f"{fault.value} frame: {detail}")
-        self.fault = fault
-        self.detail = detail
-
-
-def encode_frame(frame: msgspec.Struct) -> bytes:
-    """Return the bytes of one frame; raise `ProtocolError` if it is larger than any reader accepts."""
-    body = encode(frame)
-    if len(body) > FRAME_BYTES_MAX:
-        raise ProtocolError(
-            Fault.OVERSIZED, f"{len(body)} bytes, at most {FRAME_BYTES_MAX}: ask for fewer rows"
-        )
-    return len(body).to_bytes(LENGTH_BYTES, "big") + body
-
-
-FrameT = TypeVar("FrameT")
-
-
-class FrameReader(Generic[FrameT]):
-    """Turns received bytes into frames, without I/O. After a `ProtocolError` it is of no more use."""
-
-    def __init__(
-        self,
-        decoder: msgspec.msgpack.Decoder[FrameT],
-        *,
-        bytes_max: int,
-        skip_unknown_tags: bool = False,
-    ) -> None:
-        self._decoder = decoder
-        self._bytes_max = bytes_max
-        self._skip_unknown_tags = skip_unknown_tags
-        self._buffer = bytearray()
-        self.skipped = 0
-        """Frames with an unknown tag that were passed over."""
-
-    def feed(self, data: bytes) -> list[FrameT]:
-        """Take received bytes and return the frames that are now complete; raise `ProtocolError`.
-
-        Frames before a faulty one in the same `data` are lost with it: the connection is closed anyway.
-        """
-        self._buffer += data
-        frames: list[FrameT] = []
-        start = 0
-        while len(self._buffer) - start >= LENGTH_BYTES:
-            body_at = start + LENGTH_BYTES
-            length = self._length(start)
-            if len(self._buffer) - body_at < length:
-                break
-            start = body_at + length
-            self._decode(bytes(memoryview(self._buffer)[body_at:start]), frames)
-        del self._buffer[:start]
-        return frames
-
-    def close(self) -> None:
-        """Tell the reader that the connection ended; raise `ProtocolError` if inside a frame."""
-        if self._buffer:
-            raise ProtocolError(Fault.TRUNCATED, f"{len(self._buffer)} bytes and then the end")
-
-    def _length(self, start: int) -> int:
-        length = int.from_bytes(self._buffer[start : start + LENGTH_BYTES], "big")
-        if length > self._bytes_max:
-            raise ProtocolError(
-                Fault.OVERSIZED, f"{length} bytes announced, at most {self._bytes_max}"
-            )
-        if length == 0:
-            raise ProtocolError(Fault.EMPTY, "a frame has at least one byte")
-        return length
-
-    def _decode(self, body: bytes, frames: list[FrameT]) -> None:
-        try:
-            frames.append(self._decoder.decode(body))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            tag = tag_in(body)
-            if tag == "?" or tag in _KNOWN_TAGS:
-                raise ProtocolError(Fault.MALFORMED, f"{error}") from error
-            if not self._skip_unknown_tags:
-                raise ProtocolError(Fault.UNKNOWN_TAG, f"{tag[:64]!r}") from error
-            self.skipped += 1
-
+# --- the readers
 
 # A union has no static type of its own that mypy would accept here, hence the casts.
 _client_decoder = cast(
@@ -508,9 +423,11 @@ _KNOWN_TAGS = frozenset(
 
 def server_reader() -> FrameReader[ClientFrame]:
     """Return the reader for the daemon's side of one connection."""
-    return FrameReader(_client_decoder, bytes_max=REQUEST_BYTES_MAX)
+    return FrameReader(_client_decoder, _KNOWN_TAGS, bytes_max=REQUEST_BYTES_MAX)
 
 
 def client_reader() -> FrameReader[ServerFrame]:
     """Return the reader for a client's side of one connection."""
-    return FrameReader(_server_decoder, bytes_max=FRAME_BYTES_MAX, skip_unknown_tags=True)
+    return FrameReader(
+        _server_decoder, _KNOWN_TAGS, bytes_max=FRAME_BYTES_MAX, skip_unknown_tags=True
+    )

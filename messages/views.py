@@ -1,9 +1,10 @@
 """What people and scripts are shown: the rows of the control socket and of every verb's `--json`.
 
-The field names of `StatusView`, `TreeNode`, `VaultView`, `OrderView` and `FillView` are the product's
-contract with scripts: names are only ever added. Amounts, quantities and prices are decimal strings in
-the unit that the row names; an amount that does not exist (a market order's price) is the empty string.
-Times are int64 UTC nanoseconds. The integer rows of the database are in `messages/rows.py`.
+The field names of `StatusView`, `TreeNode`, `VaultView`, `OrderView` and `FillView` are the
+product's contract with scripts: names are only ever added. Amounts, quantities and prices are
+decimal strings in the unit that the row names; an amount that does not exist (a market order's
+price) is the empty string. Times are int64 UTC nanoseconds. The integer rows of the database are in
+`messages/rows.py`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -69,7 +70,7 @@ class StatusView(ViewRow, frozen=True, kw_only=True, tag="view.Status"):
 
 
 class TreeRow(ViewRow, frozen=True, kw_only=True, tag="view.TreeRow"):
-    """One supervisor, actor or port, as the tree view streams it: flat, so that deltas are small."""
+    """One supervisor, actor or port as the tree view streams it: flat, so that deltas are small."""
 
     address: str
     """Absolute; the root's is `/`."""
@@ -272,7 +273,7 @@ AnyView = (
 
 
 def nest(rows: Iterable[TreeRow]) -> TreeNode:
-    """Return the tree that the flat `rows` describe; raise `ValueError` if they are not one tree."""
+    """Return the tree that the flat `rows` describe; raise `ValueError` if it is not one tree."""
     children: dict[str, list[TreeRow]] = {}
     for row in rows:
         children.setdefault(row.parent, []).append(row)
@@ -327,7 +328,7 @@ def _texts(row: msgspec.Struct) -> Iterable[str]:
 
 
 def json_document(shown: ViewRow | Sequence[ViewRow]) -> bytes:
-    """Encode one row, or a list of them, as the one JSON document that `--json` prints, without tags."""
+    """Encode one row, or a list, as the one JSON document that `--json` prints, without tags."""
     plain = msgspec.to_builtins(shown)
     _untag(plain)
     return msgspec.json.encode(plain)
