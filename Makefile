@@ -52,7 +52,7 @@ soak: install
 	$(BIN)/python tests/run_slices.py soak
 
 lint: install
-	$(BIN)/python tests/run_slices.py test --only lint
+	$(BIN)/python tests/lint.py
 
 lock:
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
