@@ -168,7 +168,7 @@ def _quote(book: bk.BookArrays, p: FlowParameters, index: int, slot: int, at_ns:
     counter = index * IDS_PER_EVENT + slot
     breath = 1.0 + 0.6 * _noise(p.seed, _SPREAD_NOISE, at_ns, 7 * SECOND_NS)
     half = p.half_spread * breath * regime_scale(p, at_ns, SPREAD)
-    steps = level + 0.03 * level * level + uniform(p.seed, _OFFSET, counter)
+    steps = level + 0.06 * level * level + uniform(p.seed, _OFFSET, counter)
     fair = fair_price(p, at_ns)
     price = np.int64(fair - side * p.open_price_ticks * (half + p.level_gap * steps))
     u = uniform(p.seed, _SIZE, counter)

@@ -63,7 +63,7 @@ class MarketSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Noise within a second or two."""
     regime_period_s: int = 45
     half_spread_bps: float = 0.4
-    level_gap_bps: float = 0.4
+    level_gap_bps: float = 0.5
     levels_per_side: int = 40
     typical_lots: int = 200_000
     """Size of a typical quote."""
@@ -85,13 +85,15 @@ class MarketSpec(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"{self.symbol}: cycle and regime periods must be at least 2 seconds")
         if min(Decimal(self.tick), Decimal(self.lot)) <= 0:
             raise ValueError(f"{self.symbol}: tick and lot must be positive decimals")
-        if not 0.0 <= self.max_swing() <= _MAX_SWING:
+        swings = (self.cycle_amplitude_bps, self.wander_bps, self.rough_bps, self.slow_swing_bps)
+        if min(swings) < 0.0:
+            raise ValueError(f"{self.symbol}: no *_bps may be negative")
+        if self.max_swing() > _MAX_SWING:
             raise ValueError(f"{self.symbol}: the price could stray more than 60 %; lower a *_bps")
 
     def max_swing(self) -> float:
         """Bound on the distance of fair price from open, as a share of the open."""
         amplitudes = (self.cycle_amplitude_bps, self.wander_bps, self.rough_bps)
-        assert min(*amplitudes, self.slow_swing_bps) >= 0.0
         bps = 1.1 * amplitudes[0] + 1.5 * amplitudes[1] + 2.5 * amplitudes[2]
         return (bps + self.slow_swing_bps) / 10_000
 
