@@ -35,6 +35,7 @@ class SleeveAllocation(msgspec.Struct, frozen=True, kw_only=True):
     address: str
     allocated_minor: int
     symbols: tuple[str, ...]
+    strategy: str = ""
 
 
 class VaultConfigured(Message, frozen=True, kw_only=True, tag="money.VaultConfigured"):
@@ -59,6 +60,24 @@ class VaultConfigured(Message, frozen=True, kw_only=True, tag="money.VaultConfig
     orders: str
     guard: str
     instruments: tuple[str, ...] = ()
+    ledger: str = ""
+    """The ledger's own address; guard, which gets this message too, sends its exits there."""
+    alerts: str = "/alerts"
+
+
+class SleeveStanding(Message, frozen=True, kw_only=True, tag="money.SleeveStanding"):
+    """Ledger → sleeve: what it may spend, on what, and at which costs; sent when any of it changed."""
+
+    sleeve: str
+    allocated_minor: int
+    cash_minor: int
+    """Not reserved by an order."""
+    slippage_bps: int
+    edge_bps_min: int
+    symbols: tuple[str, ...]
+    """Those of its symbols that are listed and quoted in the vault's asset."""
+    idle_reason: str = ""
+    """Why it may not enter at all; "" when it may."""
 
 
 class Allocate(Message, frozen=True, kw_only=True, tag="money.Allocate"):

@@ -337,6 +337,12 @@ class Protect(Message, frozen=True, kw_only=True, tag="orders.Protect"):
     position_lots: int
     stop_ticks: int
     take_ticks: int
+    base: str = ""
+    """The base asset, and the whole position in its minor units."""
+    base_minor: int = 0
+    selling_lots: int = 0
+    """How much of the position the sleeve's own open sells already offer, and those orders."""
+    open_sells: tuple[str, ...] = ()
 
 
 class ProtectiveExit(Message, frozen=True, kw_only=True, tag="orders.ProtectiveExit"):
@@ -346,3 +352,22 @@ class ProtectiveExit(Message, frozen=True, kw_only=True, tag="orders.ProtectiveE
     symbol: str
     quantity_lots: int
     reason: str
+    exit_id: str = ""
+    reference_ticks: int = 0
+    """The bid at which it was decided."""
+    expires_ns: int = 0
+    """The ledger refuses it after this, so that guard may then go another way; 0 for never."""
+    client_order_id: str = ""
+    """Set when guard has placed the order itself: the ledger books it and sends nothing."""
+
+
+class ExitUpdate(Message, frozen=True, kw_only=True, tag="orders.ExitUpdate"):
+    """Ledger → guard: what became of a protective exit."""
+
+    exit_id: str
+    sleeve: str
+    symbol: str
+    client_order_id: str
+    """"" when no order was made of it."""
+    state: OrderState
+    reason: str = ""
