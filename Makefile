@@ -24,8 +24,9 @@ help:
 install: $(STAMP)
 
 $(STAMP): requirements-dev.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-		echo "Canopy needs Python 3.11 or newer, and '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || echo absent):" \
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		found=$$( ($(PYTHON) --version || echo absent) 2>/dev/null ); \
+		echo "Canopy needs Python 3.11 or newer, and '$(PYTHON)' is $$found:" \
 			"install one, then run 'make install PYTHON=python3.11' with its name." >&2; exit 1; }
 	@$(PYTHON) -m venv .venv || { \
 		echo "Python could not make a virtual environment: install its venv package" \

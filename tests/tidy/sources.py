@@ -18,6 +18,7 @@ PACKAGES = (
     "tui",
     "bot",
 )
+FOLDERS = (*PACKAGES, "tests", "docs", "deploy")
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,10 @@ class Finding:
 
 @cache
 def tracked_paths() -> tuple[str, ...]:
-    """Return the paths that git tracks and that exist, sorted."""
+    """Return the paths that git tracks and that exist, sorted; without git, all that are ours."""
+    if not (ROOT / ".git").exists():
+        own = [*ROOT.glob("*.*"), *(path for name in FOLDERS for path in (ROOT / name).rglob("*"))]
+        return tuple(sorted(path.relative_to(ROOT).as_posix() for path in own if path.is_file()))
     listed = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
     ).stdout

@@ -67,7 +67,7 @@ SAMPLES: list[tuple[rules.Rule, str, str, str]] = [
     ),
     (rules.document_titles, "docs/a.md", "Text\n# Title", "# Title\n```\n# a comment\n```"),
     (rules.document_titles, "docs/a.md", "# One\n# Two", "# One\n## Two"),
-    (rules.dead_links, "docs/a.md", "[x](nowhere.md)", "[x](../README.md) [y](https://e.org)"),
+    (rules.dead_links, "a.md", "[x](nowhere.md)", "[x](README.md) [y](https://e.org)"),
 ]
 
 
