@@ -214,11 +214,8 @@ class GeneratedMarket:
         until = until_ns - self.epoch_ns
         index = flow.apply_events(book.arrays, self._parameters, from_index, until, max_events)
         assert not book.is_crossed()
-        events = [
-            event._replace(at_ns=event.at_ns + self.epoch_ns) for event in book.drain_events()
-        ]
         complete = flow.event_time(self._parameters, index) > until
-        return FlowResult(events, int(index), bool(complete))
+        return FlowResult(book.drain_events(self.epoch_ns), int(index), bool(complete))
 
     def event_time_ns(self, index: int) -> int:
         """When event `index` happens (UTC ns); strictly increasing."""

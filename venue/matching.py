@@ -395,11 +395,14 @@ class OrderBook:
         meta[bk.TOUCHED_LOST] = 0
         return None if lost else out
 
-    def drain_events(self) -> list[BookEvent]:
-        """The events that kernels appended, and forget them. Callers of `submit` never need it."""
+    def drain_events(self, epoch_ns: int = 0) -> list[BookEvent]:
+        """Take the events that a market's kernels appended, their times counted from `epoch_ns`."""
         count = int(self.arrays.meta[bk.EVENTS])
         self.arrays.meta[bk.EVENTS] = 0
-        return [BookEvent._make(row) for row in self.arrays.events[:count].tolist()]
+        rows = self.arrays.events[:count]
+        if epoch_ns != 0:
+            rows[:, EVENT_COLUMNS - 1] += epoch_ns
+        return [BookEvent._make(row) for row in rows.tolist()]
 
     def snapshot(self) -> bytes:
         """The book as bytes: every order in queue order. Same book, same bytes."""
