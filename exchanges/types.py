@@ -6,10 +6,11 @@ Market data is in integers of the instrument's tick and lot, because books are h
 """
 
 from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
 from typing import Literal
 
 import msgspec
+
+from exchanges.grid import grid
 
 Side = Literal["buy", "sell"]
 OrderType = Literal["limit", "market"]
@@ -21,31 +22,6 @@ OrderStatus = Literal[
 ]
 # Why an execution report was sent.
 ExecutionKind = Literal["accepted", "fill", "canceled", "expired", "amended", "status"]
-
-# A price or quantity with more digits than this is garbage, and would make Decimal slow.
-NUMBER_TEXT_CHARACTERS_MAX = 64
-
-
-class OffGridError(ValueError):
-    """A number is not a whole multiple of the instrument's tick or lot, or is no number."""
-
-
-def _units(text: str, step: str, what: str) -> int:
-    if len(text) > NUMBER_TEXT_CHARACTERS_MAX:
-        raise OffGridError(f"{what} of {len(text)} characters: no venue sends that")
-    try:
-        quotient = Decimal(text) / Decimal(step)
-    except InvalidOperation as error:
-        raise OffGridError(f"{what} {text!r} is not a decimal number") from error
-    if not quotient.is_finite() or quotient != quotient.to_integral_value():
-        raise OffGridError(f"{what} {text} is not a multiple of {step}")
-    return int(quotient)
-
-
-def _text(units: int, step: str) -> str:
-    value = Decimal(units) * Decimal(step)
-    return format(value, "f")
-
 
 class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     """What the venue says about one spot market.
@@ -71,19 +47,19 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
 
     def ticks(self, text: str) -> int:
         """Return a price in ticks. Raises `OffGridError` when it is not on the grid."""
-        return _units(text, self.tick_size, f"price of {self.symbol}")
+        return grid(self.tick_size).units(text)
 
     def lots(self, text: str) -> int:
         """Return a quantity in lots. Raises `OffGridError` when it is not on the grid."""
-        return _units(text, self.lot_size, f"quantity of {self.symbol}")
+        return grid(self.lot_size).units(text)
 
     def price_text(self, ticks: int) -> str:
         """Return the decimal string of a price in ticks."""
-        return _text(ticks, self.tick_size)
+        return grid(self.tick_size).text(ticks)
 
     def quantity_text(self, lots: int) -> str:
         """Return the decimal string of a quantity in lots."""
-        return _text(lots, self.lot_size)
+        return grid(self.lot_size).text(lots)
 
 
 class Credentials:
@@ -315,6 +291,17 @@ class Untrusted(msgspec.Struct, frozen=True, kw_only=True):
     stream: str
     kind: str
     detail: str
+    received_ns: int
+
+
+class Subscribed(msgspec.Struct, frozen=True, kw_only=True):
+    """The venue has taken the subscription, the first time or again after `Untrusted`.
+
+    The venue's snapshot follows (it may be empty: then nothing does); from here the stream is
+    continuous until the next `Untrusted`.
+    """
+
+    stream: str
     received_ns: int
 
 

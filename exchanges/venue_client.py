@@ -6,7 +6,7 @@ methods; streams are `Feed`s, read with `receive()` or `async for`. Use it as
     async with open_venue("kraken", clock, credentials=..., endpoints=...) as venue:
         instruments = await venue.load_instruments()
         async with venue.watch_book("ETH/USDT", 10) as feed:
-            async for event in feed:      # Book or Untrusted
+            async for event in feed:      # Book, Subscribed or Untrusted
                 ...
 
 Every method raises `VenueError` (exchanges/errors.py) and nothing else of the venue's. A feed never
@@ -40,6 +40,7 @@ from exchanges.types import (
     OrderReport,
     OrderTicket,
     PublicTrade,
+    Subscribed,
     Ticker,
     Untrusted,
 )
@@ -124,7 +125,8 @@ class VenueClient:
         markets = await self._call(lambda: self._exchange.load_markets(reload))
         found = [self._adapter.instrument(market) for market in markets.values()]
         instruments = [each for each in found if each is not None]
-        self._adapter.instruments = {each.symbol: each for each in instruments}
+        self._adapter.instruments.clear()
+        self._adapter.instruments.update({each.symbol: each for each in instruments})
         return instruments
 
     def instrument(self, symbol: str) -> Instrument:
@@ -207,27 +209,27 @@ class VenueClient:
 
     # -- streams ----------------------------------------------------------------------------------
 
-    def watch_book(self, symbol: str, depth: int = 10) -> Feed[Book | Untrusted]:
+    def watch_book(self, symbol: str, depth: int = 10) -> Feed[Book | Subscribed | Untrusted]:
         """Stream the top `depth` levels of a book. Only the newest is kept for a slow reader."""
         return self._open(Topic("book", symbol, depth))
 
-    def watch_trades(self, symbol: str) -> Feed[PublicTrade | Untrusted]:
+    def watch_trades(self, symbol: str) -> Feed[PublicTrade | Subscribed | Untrusted]:
         """Stream everybody's trades."""
         return self._open(Topic("trades", symbol))
 
-    def watch_ticker(self, symbol: str) -> Feed[Ticker | Untrusted]:
+    def watch_ticker(self, symbol: str) -> Feed[Ticker | Subscribed | Untrusted]:
         """Stream the ticker. Only the newest is kept for a slow reader."""
         return self._open(Topic("ticker", symbol))
 
-    def watch_candles(self, symbol: str, interval_s: int = 60) -> Feed[Candle | Untrusted]:
+    def watch_candles(self, symbol: str, interval_s: int = 60) -> Feed[Candle | Subscribed | Untrusted]:
         """Stream candles of `interval_s` seconds, the current one whenever it changes."""
         return self._open(Topic("candles", symbol, interval_s))
 
-    def watch_executions(self) -> Feed[Execution | Untrusted]:
+    def watch_executions(self) -> Feed[Execution | Subscribed | Untrusted]:
         """Stream the account's fills and order changes, lossless between two `Untrusted`."""
         return self._open(Topic("executions"))
 
-    def watch_balances(self) -> Feed[Balances | Untrusted]:
+    def watch_balances(self) -> Feed[Balances | Subscribed | Untrusted]:
         """Stream the account's balances: a snapshot, then what changes."""
         return self._open(Topic("balances"))
 

@@ -1,1 +1,17 @@
 """One module per venue: everything that is special about it, and nothing else."""
+
+from collections.abc import Callable
+
+from exchanges.adapters.base import Adapter
+from exchanges.adapters.kraken import KrakenAdapter
+
+_ADAPTERS: dict[str, Callable[[], Adapter]] = {"kraken": KrakenAdapter}
+
+
+def adapter_for(venue: str) -> Adapter:
+    """Return a new adapter. Raises `ValueError` naming the venues there are."""
+    try:
+        return _ADAPTERS[venue]()
+    except KeyError:
+        known = ", ".join(sorted(_ADAPTERS))
+        raise ValueError(f"there is no adapter for venue {venue!r}: choose one of {known}") from None

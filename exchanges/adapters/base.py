@@ -1,0 +1,155 @@
+"""What an adapter must tell about its venue. One file per venue fulfils it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+
+from exchanges.errors import Rule
+from exchanges.types import (
+    Balance,
+    Balances,
+    Book,
+    Candle,
+    Endpoints,
+    Execution,
+    FillReport,
+    Instrument,
+    OrderReport,
+    OrderTicket,
+    PublicTrade,
+    Subscribed,
+    Ticker,
+)
+
+if TYPE_CHECKING:
+    from exchanges.exchange import TrioExchange
+
+Channel = Literal["book", "trades", "ticker", "candles", "executions", "balances"]
+StreamEvent = Book | PublicTrade | Ticker | Candle | Execution | Balances | Subscribed
+
+
+class Topic(NamedTuple):
+    """A stream: its channel, the symbol ("" for an account's), depth or interval in seconds."""
+
+    channel: Channel
+    symbol: str = ""
+    detail: int = 0
+
+    def __str__(self) -> str:
+        return ":".join(str(part) for part in self if part)
+
+
+class Subscription(NamedTuple):
+    """Where a topic is subscribed, and the messages that do and undo it."""
+
+    url: str
+    subscribe: Mapping[str, Any]
+    unsubscribe: Mapping[str, Any]
+
+
+class Refused(NamedTuple):
+    """The venue did not take the subscription of this topic."""
+
+    topic: Topic
+    detail: str
+
+
+class StreamError(Exception):
+    """One stream cannot be believed any more; `kind` is that of `Untrusted`."""
+
+    def __init__(self, topic: Topic, kind: str, detail: str) -> None:
+        self.topic = topic
+        self.kind = kind
+        self.detail = detail
+        super().__init__(f"{topic}: {kind}: {detail}")
+
+
+class MalformedFrameError(Exception):
+    """A frame is not what the protocol says. `kind` groups them, `topic` is None if unknown."""
+
+    def __init__(self, kind: str, detail: str, topic: Topic | None = None) -> None:
+        self.kind = kind
+        self.detail = detail
+        self.topic = topic
+        super().__init__(f"{kind}: {detail}")
+
+
+class Decoded(NamedTuple):
+    """One event and the topic it belongs to."""
+
+    topic: Topic
+    event: StreamEvent
+
+
+class Adapter(ABC):
+    """One venue, one client: an adapter holds the state of that client's streams."""
+
+    venue: ClassVar[str]
+    error_rules: ClassVar[tuple[Rule, ...]] = ()
+    # Methods placed over ccxt's class where ccxt is wrong.
+    exchange_overrides: ClassVar[Mapping[str, Callable[..., Any]]] = {}
+
+    def __init__(self) -> None:
+        # Filled in place by the client: parts of an adapter keep a reference.
+        self.instruments: dict[str, Instrument] = {}
+
+    @abstractmethod
+    def config(self, endpoints: Endpoints | None) -> dict[str, Any]:
+        """Return ccxt's constructor configuration; never credentials."""
+
+    # -- REST: every method may raise ccxt's errors and VenueError ----------------------------------
+
+    @abstractmethod
+    def instrument(self, market: Mapping[str, Any]) -> Instrument | None:
+        """Return the instrument of a ccxt market, None for a kind that is not traded here."""
+
+    @abstractmethod
+    async def fetch_time_ns(self, exchange: "TrioExchange") -> int: ...
+
+    @abstractmethod
+    async def fetch_balances(self, exchange: "TrioExchange") -> tuple[Balance, ...]: ...
+
+    @abstractmethod
+    async def fetch_open_orders(
+        self, exchange: "TrioExchange", client_order_id: str | None
+    ) -> list[OrderReport]: ...
+
+    @abstractmethod
+    async def fetch_closed_orders(
+        self, exchange: "TrioExchange", since_ns: int, client_order_id: str | None
+    ) -> list[OrderReport]: ...
+
+    @abstractmethod
+    async def fetch_my_trades(self, exchange: "TrioExchange", since_ns: int) -> list[FillReport]: ...
+
+    @abstractmethod
+    async def submit(
+        self, exchange: "TrioExchange", ticket: OrderTicket, instrument: Instrument, now_ns: int
+    ) -> str:
+        """Send the order in one request and return the venue's id for it."""
+
+    @abstractmethod
+    async def cancel(
+        self, exchange: "TrioExchange", client_order_id: str | None, venue_order_id: str | None
+    ) -> int: ...
+
+    @abstractmethod
+    async def cancel_all(self, exchange: "TrioExchange") -> int: ...
+
+    # -- streams ------------------------------------------------------------------------------------
+
+    @abstractmethod
+    async def subscription(self, exchange: "TrioExchange", topic: Topic) -> Subscription:
+        """Return how to subscribe now (a private one may fetch a token) and forget its old state."""
+
+    @abstractmethod
+    def is_private(self, exchange: "TrioExchange", url: str) -> bool:
+        """Return whether what goes over this connection must be redacted."""
+
+    @abstractmethod
+    def decode(self, message: object, now_ns: int) -> list[Decoded] | Refused | None:
+        """Turn one frame into events, in order; None when it is ccxt's business (pings, status).
+
+        Raises `StreamError` when one topic must be resynchronised, `MalformedFrameError` when the
+        frame is not what the protocol says.
+        """

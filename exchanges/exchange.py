@@ -1,0 +1,449 @@
+"""The trio base of every ccxt exchange: what ccxt's hand-written asyncio base does, without asyncio.
+
+It stands in the method resolution order below every exchange class and directly above ccxt's async
+base (`factory.trio_class` sees to that), so that overrides in exchange classes which call `super()`
+keep working. Only the hand-written base is replaced; everything ccxt knows about a venue is used as
+it is. Helper names start with an underscore because ccxt's constructor walks over all others.
+"""
+
+import logging
+import ssl
+from collections.abc import Awaitable, Callable, Mapping
+from functools import lru_cache
+from types import TracebackType
+from typing import Any, Self
+
+import trio
+
+from exchanges import lazy
+
+lazy.install()
+
+# isort: split
+from ccxt.async_support.base.exchange import BaseExchange  # type: ignore[import-untyped]  # no types
+from ccxt.base.errors import (  # type: ignore[import-untyped]  # ccxt has no types
+    ExchangeClosedByUser,
+    ExchangeError,
+    ExchangeNotAvailable,
+    NotSupported,
+    RequestTimeout,
+)
+
+from exchanges.errors import CCXT_RAISES
+from exchanges.futures import FutureCancelledError, TrioFuture
+from exchanges.http import Answer, Transport, TransportError
+from exchanges.json_text import decode_json
+from exchanges.socket_client import SocketClient
+from exchanges.throttle import Throttler
+from supervisor.clock import Clock
+
+MILLISECONDS_PER_SECOND = 1000
+NANOSECONDS_PER_MICROSECOND = 1_000
+NANOSECONDS_PER_MILLISECOND = 1_000_000
+NANOSECONDS_PER_SECOND = 1_000_000_000
+# Closing must not wait for a venue that does not answer.
+CLOSE_TIMEOUT_S = 1.0
+USER_AGENT = "canopy"
+
+# Sees a decoded message (None: not JSON) before ccxt does; True means ccxt must not have it.
+Tap = Callable[[SocketClient, Any], bool]
+TextHook = Callable[[str, SocketClient, str], None]
+
+logger = logging.getLogger("exchanges")
+
+
+@lru_cache(maxsize=8)  # one per CA file; 16 ms and 0.5 MB each, so exchanges share them
+def _shared_ssl_context(cafile: str) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=cafile)
+
+
+class TrioExchange(BaseExchange):  # type: ignore[misc]  # ccxt has no types
+    """A ccxt exchange on trio. WebSockets need `async with`; REST needs it only to be closed."""
+
+    asyncio_loop = None
+    timeout_on_exit = 0
+    _clock: Clock
+    _last_nonce = 0
+    _nursery: trio.Nursery | None = None
+    _nursery_manager: Any = None
+    _transport: Transport | None = None
+    _tap: Tap | None = None
+    _text_hook: TextHook | None = None
+
+    # -- life -------------------------------------------------------------------------------------
+
+    def __del__(self) -> None:
+        if self._transport is not None and not self.closed_by_user:
+            logger.warning("%s was never closed: use `async with`", self.id)
+
+    def __repr__(self) -> str:
+        return f"TrioExchange({self.id!r})"
+
+    async def __aenter__(self) -> Self:
+        self._nursery_manager = trio.open_nursery(strict_exception_groups=True)
+        self._nursery = await self._nursery_manager.__aenter__()
+        self.open()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        assert self._nursery is not None, "left before it was entered"
+        self._nursery.cancel_scope.cancel()
+        manager, self._nursery_manager = self._nursery_manager, None
+        try:
+            await manager.__aexit__(None, None, None)
+        finally:
+            self._nursery = None
+            await self.close()
+
+    def open(self, lazy: bool = False) -> None:  # noqa: FBT001, FBT002 - ccxt's signature
+        if lazy and self.closed_by_user:
+            raise ExchangeClosedByUser(f"{self.id} was closed: make a new client")
+        self.closed_by_user = False
+
+    async def close(self, clean_instance_data: bool = False) -> None:  # noqa: FBT001, FBT002 - ccxt's
+        self.closed_by_user = True
+        await self.close_ws_clients()
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            with trio.move_on_after(CLOSE_TIMEOUT_S) as scope:
+                scope.shield = True
+                await transport.aclose()
+        if clean_instance_data:
+            self.clean_ws_data()
+            self.clean_rest_data()
+
+    async def close_ws_clients(self) -> None:
+        clients, self.clients = list((self.clients or {}).values()), {}
+        for client in clients:
+            await client.close()
+
+    async def close_connector(self) -> None:
+        return
+
+    async def close_proxy_sessions(self) -> None:
+        return
+
+    def get_event_loop(self) -> None:
+        return
+
+    def secret_texts(self) -> tuple[str, ...]:
+        """Return what must never appear in a text."""
+        return tuple(
+            text
+            for text in (self.apiKey, self.secret, self.password, self.token, self.privateKey)
+            if isinstance(text, str) and text
+        )
+
+    def _get_ssl_context(self) -> ssl.SSLContext:
+        if self.ssl_context is None:
+            self.ssl_context = _shared_ssl_context(self.cafile)
+        context: ssl.SSLContext = self.ssl_context
+        return context
+
+    def _start_soon(self, function: Callable[..., Awaitable[object]], *args: object, name: str) -> None:
+        if self._nursery is None:
+            raise RuntimeError(f"{self.id}: WebSockets need `async with` around the client")
+        self._nursery.start_soon(function, *args, name=name)
+
+    # -- time: the injected clock, never the system's ------------------------------------------------
+
+    def milliseconds(self) -> int:
+        return self._clock.now_ns() // NANOSECONDS_PER_MILLISECOND
+
+    def microseconds(self) -> int:
+        return self._clock.now_ns() // NANOSECONDS_PER_MICROSECOND
+
+    def seconds(self) -> int:
+        return self._clock.now_ns() // NANOSECONDS_PER_SECOND
+
+    async def sleep(self, milliseconds: float) -> None:
+        await trio.sleep(milliseconds / MILLISECONDS_PER_SECOND)
+
+    # -- tasks --------------------------------------------------------------------------------------
+
+    def spawn(self, method: Callable[..., Awaitable[Any]], *args: object) -> TrioFuture:
+        """Run a method in the exchange's nursery; its error goes to the future, never further."""
+        future = TrioFuture()
+        name = getattr(method, "__name__", repr(method))
+
+        async def run() -> None:
+            try:
+                future.resolve(await method(*args))
+            except CCXT_RAISES as error:
+                if not future.waited_for():
+                    logger.warning("%s: background %s failed: %s", self.id, name, type(error).__name__)
+                future.reject(error)
+            finally:
+                future.cancel()
+
+        self._start_soon(run, name=f"{self.id} {name}")
+        return future
+
+    def delay(
+        self, timeout: float, method: Callable[..., Awaitable[Any]], *args: object
+    ) -> trio.CancelScope:
+        """Run a method `timeout` milliseconds from now; the scope cancels it."""
+        scope = trio.CancelScope()
+
+        async def later() -> None:
+            with scope:
+                await trio.sleep(timeout / MILLISECONDS_PER_SECOND)
+                self.spawn(method, *args)
+
+        self._start_soon(later, name=f"{self.id} delayed")
+        return scope
+
+    def init_throttler(self, cost: object = None) -> None:
+        self.throttler = Throttler(self.tokenBucket)
+
+    async def throttle(self, cost: float | None = None) -> None:
+        await self.throttler(cost)
+
+    async def load_markets(self, reload: bool = False, params: Mapping[str, Any] = {}) -> Any:  # noqa: ANN401, B006, FBT001, FBT002 - ccxt's signature
+        """Load the markets once for all who ask at the same time.
+
+        The first caller does the work and the others wait. If that caller is cancelled, one of the
+        waiting takes over; nobody else is cancelled with it.
+        """
+        while True:
+            if (reload and not self.reloading_markets) or not self.markets_loading:
+                return await self._lead_load_markets(reload, params)
+            flight: TrioFuture = self.markets_loading
+            try:
+                return await flight
+            except FutureCancelledError:
+                if not flight.cancelled():
+                    raise
+
+    async def _lead_load_markets(self, reload: object, params: object) -> Any:  # noqa: ANN401
+        self.reloading_markets = True
+        flight = self.markets_loading = TrioFuture()
+        try:
+            result = await self.load_markets_helper(reload, params)
+            flight.resolve(result)
+            return result
+        except CCXT_RAISES as error:
+            flight.reject(error)
+            raise
+        finally:
+            # Still pending only when this task was cancelled.
+            flight.cancel()
+            self.reloading_markets = False
+            if self.markets_loading is flight and (flight.cancelled() or flight.exception()):
+                self.markets_loading = None
+
+    # -- REST ---------------------------------------------------------------------------------------
+
+    def on_json_response(self, response_body: str) -> Any:  # noqa: ANN401 - JSON
+        return decode_json(response_body)
+
+    async def fetch(
+        self,
+        url: str,
+        method: str = "GET",
+        headers: Mapping[str, str] | None = None,
+        body: str | None = None,
+    ) -> Any:  # noqa: ANN401 - JSON
+        """Send one request and return its decoded answer; the transport's facts go to the flight."""
+        request_headers = dict(self.prepare_request_headers(headers))
+        self.last_request_headers = request_headers
+        proxy_url = self.check_proxy_url_settings(url, method, headers, body)
+        if proxy_url is not None:
+            request_headers["Origin"] = self.origin
+            url = proxy_url + self.url_encoder_for_proxy_url(url)
+        proxies = self.check_proxy_settings(url, method, headers, body)
+        proxy = next((each for each in (*proxies, self.aiohttp_proxy) if each), None)
+        self.check_conflicting_proxies(proxy, proxy_url)
+        self.open(True)
+        answer = await self._exchange_bytes(method, url, request_headers, body, proxy)
+        return self._judged(answer, url, method, request_headers, body)
+
+    async def _exchange_bytes(
+        self,
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        body: str | None,
+        proxy: str | None,
+    ) -> Answer:
+        if not any(name.lower() == "user-agent" for name in headers):
+            headers = {**headers, "User-Agent": USER_AGENT}
+        if body is not None and not isinstance(body, str):
+            raise NotSupported(f"{self.id}: multipart bodies are not supported")
+        if self._transport is None:
+            self._transport = Transport(self._get_ssl_context())
+        # Without the query: some venues put keys and signatures there.
+        place = f"{self.id} {method} {url.split('?', 1)[0]}"
+        try:
+            with trio.fail_after(self.timeout / MILLISECONDS_PER_SECOND):
+                return await self._transport.request(
+                    method, url, headers, body.encode() if body else None, proxy
+                )
+        except trio.TooSlowError:
+            raise RequestTimeout(f"{place}: no answer in {self.timeout} ms") from None
+        except TransportError as error:
+            raise ExchangeNotAvailable(f"{place}: {error}") from None
+
+    def _judged(
+        self, answer: Answer, url: str, method: str, request_headers: object, request_body: object
+    ) -> Any:  # noqa: ANN401 - JSON
+        headers: dict[str, str] = {}
+        for name, value in answer.headers:
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        text = answer.body.decode("utf-8", errors="replace")
+        text = self.on_rest_response(
+            answer.status, answer.reason, url, method, headers, text, request_headers, request_body
+        )
+        decoded = self.parse_json(text)
+        if self.enableLastHttpResponse:
+            self.last_http_response = text
+        if self.enableLastResponseHeaders:
+            self.last_response_headers = headers
+        if self.enableLastJsonResponse:
+            self.last_json_response = decoded
+        if decoded and not isinstance(decoded, list) and self.returnResponseHeaders:
+            decoded["responseHeaders"] = headers
+        self.handle_errors(
+            answer.status,
+            answer.reason,
+            url,
+            method,
+            headers,
+            text,
+            decoded,
+            request_headers,
+            request_body,
+        )
+        self.handle_http_status_code(answer.status, answer.reason, url, method, text)
+        if decoded is not None:
+            return decoded
+        return text if self.is_text_response(headers) or not text else answer.body
+
+    # -- WebSockets -----------------------------------------------------------------------------------
+
+    def client(self, url: str) -> SocketClient:
+        """Return the client of `url`, made on first use."""
+        self.open()
+        self.clients = self.clients or {}
+        self.ws_dial_backoff = getattr(self, "ws_dial_backoff", None) or {}
+        if url not in self.clients:
+            if any(self.check_ws_proxy_settings()):
+                raise NotSupported(f"{self.id}: WebSockets through a proxy are not supported")
+            options = self.extend(
+                self.streaming,
+                {
+                    "ping": getattr(self, "ping", None),
+                    "throttle": Throttler(self.tokenBucket),
+                    "decompressBinary": self.safe_bool(self.options, "decompressBinary", True),
+                    "exchange": self,
+                },
+                self.safe_value(self.options, "ws", {}),
+            )
+            self.clients[url] = SocketClient(
+                url, self.handle_message, self.on_error, self.on_close, self.on_connected, options
+            )
+        client: SocketClient = self.clients[url]
+        return client
+
+    def watch(
+        self,
+        url: str,
+        message_hash: str,
+        message: object = None,
+        subscribe_hash: str | None = None,
+        subscription: object = None,
+    ) -> TrioFuture:
+        backoff_delay_s = self.ws_dial_delay(url)
+        client = self.client(url)
+        if subscribe_hash is None and message_hash in client.futures:
+            return client.futures[message_hash]
+        future = client.future(message_hash)
+        is_new = not client.subscriptions.get(subscribe_hash)
+        if is_new:
+            client.subscriptions[subscribe_hash] = subscription or True
+        self._send_when_connected(client, backoff_delay_s, message if is_new else None)
+        return future
+
+    def watch_multiple(
+        self,
+        url: str,
+        message_hashes: list[str],
+        message: object = None,
+        subscribe_hashes: list[str] | None = None,
+        subscription: object = None,
+    ) -> TrioFuture:
+        backoff_delay_s = self.ws_dial_delay(url)
+        client = self.client(url)
+        future = TrioFuture.race([client.future(each) for each in message_hashes])
+        missing = [each for each in subscribe_hashes or [] if each not in client.subscriptions]
+        for each in missing:
+            client.subscriptions[each] = subscription or True
+        self._send_when_connected(client, backoff_delay_s, message if missing else None)
+        return future
+
+    def _send_when_connected(
+        self, client: SocketClient, backoff_delay_s: float, message: object
+    ) -> None:
+        if not client.connected.done():
+            client.connect(None, backoff_delay_s)
+        if message:
+            ws_options = self.safe_value(self.options, "ws")
+            cost = self.safe_value(ws_options, "cost", 1) if self.enableRateLimit else None
+            client.queue_send(message, cost)
+
+    async def load_order_book(
+        self,
+        client: SocketClient,
+        messageHash: str,  # noqa: N803 - ccxt's signature
+        symbol: str,
+        limit: int | None = None,
+        params: Mapping[str, Any] = {},  # noqa: B006 - ccxt's signature
+    ) -> None:
+        """Fetch a snapshot and apply the deltas that were cached meanwhile (venues without one)."""
+        if symbol not in self.orderbooks:
+            client.reject(ExchangeError(f"{self.id}: no order book of {symbol} to load"), messageHash)
+            return
+        try:
+            if await self._synchronised(client, messageHash, symbol, limit, params):
+                return
+            failure: Exception = ExchangeError(f"{self.id}: {symbol}: snapshot older than its deltas")
+        except CCXT_RAISES as error:
+            failure = error
+        client.reject(failure, messageHash)
+        if client.error is None:
+            # Set, so that the closing is not taken for the venue's.
+            client.error = failure
+        if self.clients.get(client.url) is client:
+            del self.clients[client.url]
+        self.orderbooks[symbol] = self.order_book()
+        self._start_soon(client.close, name=f"{self.id} close")
+
+    async def _synchronised(
+        self, client: SocketClient, message_hash: str, symbol: str, limit: object, params: object
+    ) -> bool:
+        stored = self.orderbooks[symbol]
+        for _ in range(self.handle_option("watchOrderBook", "maxRetries", 3)):
+            cache = stored.cache
+            snapshot = await self.fetch_rest_order_book_safe(symbol, limit, params)
+            index = self.get_cache_index(snapshot, cache)
+            if index >= 0:
+                stored.reset(snapshot)
+                self.handle_book_deltas(stored, cache[index:])
+                cache.clear()
+                client.resolve(stored, message_hash)
+                return True
+        return False
+
+    # -- the facade's hooks -----------------------------------------------------------------------------
+
+    def _tapped(self, client: SocketClient, message: object) -> bool:
+        return self._tap is not None and self._tap(client, message)
+
+    def _saw_text(self, direction: str, client: SocketClient, text: str) -> None:
+        if self._text_hook is not None:
+            self._text_hook(direction, client, text)

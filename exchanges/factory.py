@@ -1,0 +1,130 @@
+"""Turns any ccxt exchange class into a trio one, and builds configured instances.
+
+`type(name, (cls, TrioExchange))`, with `TrioExchange` deriving from ccxt's async base, linearises to
+New, pro.kraken, async.kraken, Exchange, TrioExchange, BaseExchange. A mixin placed first would swallow
+the overrides of exchange classes that call `super()` (ccxt-on-trio, section 3).
+"""
+
+import importlib
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from exchanges import lazy
+from exchanges.adapters.base import Adapter
+from exchanges.exchange import TrioExchange
+from exchanges.gather import patch
+from exchanges.types import Credentials, Endpoints
+from supervisor.clock import Clock
+
+lazy.install()
+
+_classes: dict[tuple[type, int], type[TrioExchange]] = {}
+
+
+def trio_class(
+    exchange: str | type, overrides: Mapping[str, Callable[..., Any]] | None = None
+) -> type[TrioExchange]:
+    """Return the trio class of a ccxt exchange: an id such as "kraken", or one of ccxt's classes.
+
+    Instances are made as `cls(config, clock=clock)`. `overrides` are an adapter's methods, placed
+    over ccxt's. Raises `ModuleNotFoundError` for an id that ccxt does not know.
+    """
+    cls = _ccxt_class(exchange) if isinstance(exchange, str) else exchange
+    key = (cls, id(overrides))
+    if key not in _classes:
+        patch(cls)
+        namespace: dict[str, Any] = {
+            "__module__": __name__,
+            "__doc__": cls.__doc__,
+            "__init__": _initializer(cls),
+            "nonce": _increasing_nonce(cls),
+            **_detached_flights(cls),
+            **(overrides or {}),
+        }
+        _classes[key] = type(cls.__name__, (cls, TrioExchange), namespace)
+    return _classes[key]
+
+
+def _ccxt_class(name: str) -> type:
+    try:
+        module = importlib.import_module(f"ccxt.pro.{name}")
+    except ModuleNotFoundError:
+        # A venue without WebSockets in ccxt.
+        module = importlib.import_module(f"ccxt.async_support.{name}")
+    cls: type = getattr(module, name)
+    return cls
+
+
+def _initializer(cls: type) -> Callable[..., None]:
+    def __init__(self: TrioExchange, config: Mapping[str, Any] = {}, *, clock: Clock) -> None:  # noqa: B006, N807 - ccxt's signature
+        # Before ccxt's constructor, which may ask for the time.
+        self._clock = clock
+        cls.__init__(self, config)  # type: ignore[misc]  # the base's initializer, as super() would
+
+    return __init__
+
+
+def _increasing_nonce(cls: type) -> Callable[[TrioExchange], int]:
+    def nonce(self: TrioExchange) -> int:
+        self._last_nonce = max(int(cls.nonce(self)), self._last_nonce + 1)  # type: ignore[attr-defined]  # ccxt has no types
+        return self._last_nonce
+
+    return nonce
+
+
+def _detached_flights(cls: type) -> dict[str, Callable[..., Any]]:
+    """Find the methods that share one flight between callers, and take them out of the caller's task.
+
+    ccxt settles such a flight only on `except Exception`: if the leading caller is cancelled, every
+    later caller would wait for ever. Run in the exchange's nursery the flight ends by itself, and a
+    cancelled caller only stops waiting. They are found by what their code mentions.
+    """
+    found: dict[str, Callable[..., Any]] = {}
+    for base in cls.__mro__:
+        if not base.__module__.startswith("ccxt.") or ".base" in base.__module__:
+            continue
+        for name, function in vars(base).items():
+            if name not in found and _is_shared_flight(function):
+                found[name] = _detached(function)
+    return found
+
+
+def _is_shared_flight(function: object) -> bool:
+    if not inspect.iscoroutinefunction(function):
+        return False
+    code = function.__code__
+    return "reusableFuture" in code.co_names or "unSubscriptionPending" in code.co_consts
+
+
+def _detached(function: Callable[..., Any]) -> Callable[..., Any]:
+    async def detached(self: TrioExchange, *args: object, **kwargs: object) -> object:
+        async def body() -> object:
+            return await function(self, *args, **kwargs)
+
+        body.__name__ = function.__name__
+        result: object = await self.spawn(body)
+        return result
+
+    detached.__name__ = function.__name__
+    return detached
+
+
+def build_exchange(
+    adapter: Adapter,
+    clock: Clock,
+    *,
+    credentials: Credentials | None = None,
+    endpoints: Endpoints | None = None,
+    request_timeout_ms: int,
+    rate_limited: bool,
+) -> TrioExchange:
+    """Return a configured instance of the adapter's venue, not yet entered."""
+    config: dict[str, Any] = {
+        "timeout": request_timeout_ms,
+        "enableRateLimit": rate_limited,
+        **adapter.config(endpoints),
+    }
+    if credentials is not None:
+        config["apiKey"], config["secret"] = credentials.reveal()
+    return trio_class(adapter.venue, adapter.exchange_overrides)(config, clock=clock)

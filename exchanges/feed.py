@@ -1,0 +1,107 @@
+"""A stream of typed events, as its reader sees it: bounded, never raising because of the venue."""
+
+from collections import deque
+from collections.abc import Callable
+from types import TracebackType
+from typing import Generic, Self, TypeVar
+
+import trio
+
+T = TypeVar("T")
+
+# Trades and executions that may wait for a slow reader: two minutes of a wild market. When more
+# come the stream is marked untrusted, since a lost execution must never go unnoticed.
+EVENTS_WAITING_MAX = 10_000
+
+
+class FeedClosedError(Exception):
+    """The feed or its client was closed; there will be no more events."""
+
+
+class Feed(Generic[T]):
+    """Read with `receive()`, `receive_nowait()` or `async for`, by one task; `async with` closes it.
+
+    A conflating feed (books, tickers) keeps only the newest event for a slow reader, but never
+    drops an `Untrusted` nor a snapshot mark. Cancelling a receive loses nothing.
+    """
+
+    def __init__(
+        self, topic: str, *, conflated: bool, on_close: Callable[[], None]
+    ) -> None:
+        self.topic = topic
+        self.conflated = conflated
+        self.dropped = 0
+        self._on_close = on_close
+        self._events: deque[T] = deque()
+        self._lot = trio.lowlevel.ParkingLot()
+        self._closed = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> T:
+        try:
+            return await self.receive()
+        except FeedClosedError:
+            raise StopAsyncIteration from None
+
+    async def receive(self) -> T:
+        """Wait for the next event. Raises `FeedClosedError` after `close`, never a venue's error."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        while not self._events:
+            if self._closed:
+                raise FeedClosedError(f"{self.topic}: the feed is closed")
+            await self._lot.park()
+        return self._events.popleft()
+
+    def receive_nowait(self) -> T:
+        """Return the next event. Raises `trio.WouldBlock` when none waits, or `FeedClosedError`."""
+        if self._events:
+            return self._events.popleft()
+        if self._closed:
+            raise FeedClosedError(f"{self.topic}: the feed is closed")
+        raise trio.WouldBlock
+
+    def close(self) -> None:
+        """End the subscription; events that already wait can still be read. Idempotent."""
+        if not self._closed:
+            self._closed = True
+            self._on_close()
+            self._lot.unpark_all()
+
+    # -- for Streams ----------------------------------------------------------------------------------
+
+    def put(self, event: T) -> bool:
+        """Add an event; False when the feed is full and the event was not taken."""
+        if self._closed:
+            return True
+        if len(self._events) >= EVENTS_WAITING_MAX:
+            return False
+        self._events.append(event)
+        self._lot.unpark()
+        return True
+
+    def newest(self) -> T | None:
+        """Return the event that was added last, if it still waits."""
+        return self._events[-1] if self._events else None
+
+    def replace_newest(self, event: T) -> None:
+        """Put `event` in the place of the one that was added last."""
+        self._events[-1] = event
+        self.dropped += 1
+
+    def clear(self) -> None:
+        """Throw away what waits: it lies behind a loss."""
+        self.dropped += len(self._events)
+        self._events.clear()

@@ -1,0 +1,19 @@
+"""JSON without floats: every fractional number arrives as the text the venue sent.
+
+A float would lose what the venue wrote (`0.10000000` becomes `0.1`), and with it cents and book
+checksums. Whole numbers become int, which is exact.
+"""
+
+from typing import Any
+
+import msgspec
+
+_decoder = msgspec.json.Decoder(float_hook=str)
+
+
+def decode_json(text: str | bytes) -> Any:  # noqa: ANN401 - JSON
+    """Return the decoded document. Raises `ValueError` when it is not JSON."""
+    try:
+        return _decoder.decode(text)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ValueError(f"not JSON: {error}") from error
