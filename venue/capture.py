@@ -119,6 +119,6 @@ def to_units(text: str, decimals: int) -> int:
     whole, _, fraction = text.partition(".")
     kept, beyond = fraction[:decimals], fraction[decimals:]
     digits = whole + kept.ljust(decimals, "0")
-    if not (digits.isascii() and digits.isdigit()) or beyond.strip("0"):
+    if not (whole and digits.isascii() and digits.isdigit()) or beyond.strip("0"):
         raise ValueError(f"{text!r} is not a decimal with at most {decimals} places")
     return int(digits)

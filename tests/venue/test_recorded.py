@@ -1,0 +1,261 @@
+from itertools import islice
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.venue.recordings import SHARED, USDM, needs_recordings
+from venue import matching as mt
+from venue.candles import MINUTE_NS, Candle, CandleBuilder
+from venue.capture import DepthSnapshot, DepthUpdate, parse_line, read_lines, to_units
+from venue.l2 import DepthChain, L2Book
+from venue.market import Market
+from venue.matching import BUY, LIMIT, SELL, BookEvent, OrderBook
+from venue.recorded import CandleMarket, RecordedMarket, rows_of
+from venue.replay import DEPTH, RESET, TRADE
+
+SECOND = 1_000_000_000
+START = 1_000 * SECOND
+Row = tuple[int, int, int, int, int]
+
+
+def market(*rows: Row, repeat: bool = False, epoch_ns: int = START) -> RecordedMarket:
+    return RecordedMarket(np.array(rows, np.int64), epoch_ns, repeat=repeat)
+
+
+def play(of: Market, book: OrderBook, until_ns: int, index: int = 0) -> tuple[list[BookEvent], int]:
+    events: list[BookEvent] = []
+    while True:
+        result = of.flow(index, until_ns, book)
+        events += result.events
+        index = result.next_index
+        if result.complete:
+            return events, index
+
+
+def test_depth_makes_levels_and_trades_are_reported_with_their_time() -> None:
+    of = market(
+        (0, RESET, 0, 0, 0),
+        (0, DEPTH, BUY, 100, 5),
+        (0, DEPTH, SELL, 102, 7),
+        (SECOND, TRADE, BUY, 102, 3),
+        (2 * SECOND, DEPTH, SELL, 102, 4),
+    )
+    book = OrderBook(16)
+    (trade,), index = play(of, book, START + SECOND)
+    assert (trade.side, trade.price_ticks, trade.quantity_lots) == (BUY, 102, 3)
+    assert trade.at_ns == START + SECOND
+    assert book.level_lots(SELL, 102) == 7
+    assert of.index_at(START + SECOND) == index == 4
+    assert play(of, book, START + 99 * SECOND, index) == ([], 5)
+    assert book.level_lots(SELL, 102) == 4
+
+
+def test_an_account_waits_behind_what_was_there_and_before_what_joins() -> None:
+    of = market(
+        (0, DEPTH, BUY, 100, 5),
+        (SECOND, DEPTH, BUY, 100, 25),
+        (2 * SECOND, DEPTH, BUY, 100, 12),
+        (3 * SECOND, TRADE, SELL, 100, 8),
+    )
+    book = OrderBook(16)
+    _, index = play(of, book, START)
+    book.submit(1, 1, BUY, LIMIT, 100, 4, 0, 0)
+    _, index = play(of, book, START + SECOND, index)
+    assert (book.level_lots(BUY, 100), book.queue_ahead_lots(1)) == (29, 5)
+    # A decrease is taken from the queue's end: nobody before the account is assumed to leave.
+    _, index = play(of, book, START + 2 * SECOND, index)
+    assert (book.level_lots(BUY, 100), book.queue_ahead_lots(1)) == (16, 5)
+    events, _ = play(of, book, START + 3 * SECOND, index)
+    assert [(e.maker_owner, e.quantity_lots) for e in events] == [(0, 5), (1, 3)]
+    assert book.remaining_lots(1) == 1
+
+
+def test_a_level_that_comes_to_stand_across_an_accounts_order_fills_it() -> None:
+    of = market((0, DEPTH, SELL, 105, 5), (SECOND, DEPTH, SELL, 99, 6))
+    book = OrderBook(16)
+    _, index = play(of, book, START)
+    book.submit(1, 1, BUY, LIMIT, 100, 4, 0, 0)
+    events, _ = play(of, book, START + SECOND, index)
+    assert [(e.maker_id, e.price_ticks, e.quantity_lots) for e in events] == [(1, 100, 4)]
+    assert book.level_lots(SELL, 99) == 6
+
+
+def test_a_record_repeats_after_its_end_with_a_clean_book() -> None:
+    rows = ((0, RESET, 0, 0, 0), (0, DEPTH, BUY, 100, 5), (SECOND, DEPTH, BUY, 90, 5))
+    of = market(*rows, repeat=True)
+    book = OrderBook(16)
+    _, index = play(of, book, START + 2 * SECOND)
+    assert index == 5
+    assert of.event_time_ns(3) == START + 2 * SECOND
+    assert book.depth(5)[0].tolist() == [[100, 5]]
+    assert [of.index_at(START + s * SECOND) for s in (-1, 0, 1, 2, 3, 4)] == [0, 2, 3, 5, 6, 8]
+
+
+levels = st.tuples(
+    st.integers(0, 3), st.just(DEPTH), st.sampled_from([BUY, SELL]), st.integers(95, 105),
+    st.integers(0, 9),
+)  # fmt: skip
+
+
+@given(st.lists(levels, min_size=1, max_size=60), st.integers(0, 200), st.booleans())
+def test_rebuilding_a_recorded_market_anywhere_changes_nothing(
+    steps: list[Row], index: int, repeat: bool
+) -> None:
+    rows = [(0, RESET, 0, 0, 0)]
+    for gap, *rest in steps:
+        rows.append((rows[-1][0] + gap, *rest))  # type: ignore[arg-type]  # rest has four
+    of = market(*rows, repeat=repeat)
+    index = index if repeat else min(index, len(rows))
+    book = OrderBook(256)
+    done = 0
+    while done < index:
+        until_ns = of.event_time_ns(index - 1)
+        done = of.flow(done, until_ns, book).next_index
+    rebuilt = of.rebuild(done)
+    assert [side.tolist() for side in rebuilt.depth(50)] == [s.tolist() for s in book.depth(50)]
+
+
+def test_a_record_that_cannot_be_replayed_is_refused() -> None:
+    with pytest.raises(ValueError, match="empty"):
+        RecordedMarket(np.zeros((0, 5), np.int64))
+    late = parse_line(
+        b'5 {"stream":"x","data":{"e":"trade","T":1,"t":1,"p":"1.5","q":"2","m":true}}'
+    )
+    with pytest.raises(ValueError, match="backwards"):
+        rows_of([late, late._replace(local_ns=4)], 1, 0)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"", b"x {}", b"5", b"5 {", b'5 {"stream":"x","data":{"e":"other"}}', b'5 {"lastUpdateId":1}'],
+)
+def test_a_line_that_is_no_message_says_so(line: bytes) -> None:
+    with pytest.raises(ValueError, match="not a recorded market message"):
+        parse_line(line)
+
+
+@given(st.integers(0, 10**12), st.integers(0, 8))
+def test_decimals_become_units_exactly(units: int, decimals: int) -> None:
+    whole, fraction = divmod(units, 10**decimals)
+    text = f"{whole}.{fraction:0{decimals}}" if decimals else str(whole)
+    assert to_units(text, decimals) == units
+    assert to_units(text + ("00" if decimals else ".00"), decimals) == units
+
+
+@pytest.mark.parametrize("text", ["", "-1", "1e5", "1.23", "nan", " 1", "1.2.3", "٣"])
+def test_what_is_no_such_decimal_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="not a decimal"):
+        to_units(text, 1)
+
+
+@needs_recordings
+def test_a_recorded_market_shows_the_books_that_were_recorded() -> None:
+    lines = list(islice(read_lines(USDM / "btcusdt_20240718.gz"), 3000))
+    of = RecordedMarket(rows_of(lines, 1, 3), repeat=False)
+    book = OrderBook()
+    events, index = play(of, book, lines[-1].local_ns)
+    assert of.index_at(lines[-1].local_ns) == index
+    depth = DepthChain(L2Book(1, 3))
+    for message in (line.message for line in lines):
+        if isinstance(message, DepthSnapshot):
+            depth.snapshot(message)
+        elif isinstance(message, DepthUpdate):
+            depth.update(message)
+    for ours, theirs in zip(book.depth(900), depth.book.depth(900), strict=True):
+        assert len(ours) == 900
+        assert np.array_equal(ours, theirs)
+    assert len(events) > 200
+
+
+def candle(
+    open_ns: int, open_: int, high: int, low: int, close: int, volume: int
+) -> Candle:
+    return Candle(open_ns, open_, high, low, close, volume, 0, 0)
+
+
+bars = st.tuples(
+    st.integers(1, 5000), st.integers(0, 300), st.integers(0, 300), st.integers(0, 10**12),
+    st.integers(0, 600),
+).map(
+    lambda t: (t[0] + t[2], t[0] + t[1] + t[2], t[0], t[0] + t[4] % (t[1] + t[2] + 1), t[3])
+)  # fmt: skip
+
+
+@given(st.lists(bars, min_size=1, max_size=4), st.sampled_from([4, 7, 61]))
+def test_the_trades_of_a_candle_make_that_candle_again(
+    shapes: list[tuple[int, int, int, int, int]], steps: int
+) -> None:
+    candles = [candle(k * MINUTE_NS, *shape) for k, shape in enumerate(shapes)]
+    of = CandleMarket(candles, [(1, 50), (3, 80)], steps=steps)
+    events, _ = play(of, OrderBook(512), len(candles) * MINUTE_NS)
+    builder = CandleBuilder()
+    made = []
+    for event in events:
+        made += builder.add(event.at_ns, event.price_ticks, event.quantity_lots)
+    made += builder.advance(len(candles) * MINUTE_NS)
+    traded = [c for c in candles if c.volume_lots > 0]
+    assert [(c.open_ns, c.volume_lots) for c in made] == [
+        (c.open_ns, c.volume_lots) for c in traded
+    ]
+    for got, wanted in zip(made, traded, strict=True):
+        if wanted.volume_lots >= 4:
+            assert got[:6] == wanted[:6]
+
+
+def test_a_candle_market_quotes_around_its_path_and_fills_who_waits() -> None:
+    of: Market = CandleMarket([candle(0, 1000, 1100, 900, 1050, 6100)], [(2, 30), (5, 60)])
+    book = OrderBook(64)
+    _, index = play(of, book, 0)
+    assert [side.tolist() for side in book.depth(5)] == [
+        [[998, 30], [995, 60]],
+        [[1002, 30], [1005, 60]],
+    ]
+    book.submit(1, 1, BUY, LIMIT, 910, 40, 0, 0)
+    book.submit(2, 1, SELL, LIMIT, 1101, 40, 0, 0)
+    events, index = play(of, book, MINUTE_NS, index)
+    assert [e.maker_id for e in events if e.maker_owner == 1] == [1]
+    assert book.is_open(2)
+    book.cancel(2, 0)
+    assert of.rebuild(index).snapshot()[12:] == book.snapshot()[12:]
+
+
+@pytest.mark.parametrize(
+    ("candles", "ladder", "complaint"),
+    [
+        ([], [(1, 1)], "no candles"),
+        ([candle(0, 5, 4, 3, 4, 1)], [(1, 1)], "not a bar"),
+        ([candle(0, 5, 6, 0, 5, 1)], [(1, 1)], "not a bar"),
+        ([candle(0, 5, 6, 4, 5, 1), candle(1, 5, 6, 4, 5, 1)], [(1, 1)], "overlap"),
+        ([candle(0, 5, 6, 4, 5, 1)], [], "ladder"),
+        ([candle(0, 5, 6, 4, 5, 1)], [(0, 1)], "ladder"),
+    ],
+)
+def test_candles_that_cannot_be_walked_are_refused(
+    candles: list[Candle], ladder: list[tuple[int, int]], complaint: str
+) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        CandleMarket(candles, ladder)
+
+
+@needs_recordings
+def test_real_minutes_come_back_exactly_across_an_outage() -> None:
+    path = next((SHARED / "selskas_binance_spot_1m").rglob("*ETH*.json*"), None)
+    if path is None:
+        pytest.skip("the ETH candles are not there")
+    rows = msgspec.json.decode(path.read_bytes(), type=list[list[float]])[26_000:27_500]
+    candles = [
+        candle(int(row[0]) * 1_000_000, *(round(x * 100) for x in row[1:5]), round(row[5] * 1e5))
+        for row in rows
+    ]
+    of = CandleMarket(candles, [(1, 50)], steps=7)
+    events, _ = play(of, OrderBook(64), candles[-1].open_ns + MINUTE_NS)
+    builder = CandleBuilder()
+    made = []
+    for event in events:
+        assert event.kind == mt.TRADE
+        made += builder.add(event.at_ns, event.price_ticks, event.quantity_lots)
+    made += builder.advance(candles[-1].open_ns + MINUTE_NS)
+    assert [bar[:6] for bar in made] == [bar[:6] for bar in candles if bar.volume_lots >= 4]
