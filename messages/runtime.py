@@ -55,6 +55,9 @@ class Quarantined(Message, frozen=True, kw_only=True, tag="runtime.Quarantined")
     position: int
     tag_set_aside: str
     error: str
+    timer_name: str = ""
+    """If it was a `TimerFired`: which; a periodic timer goes on with its next period."""
+    timer_due_ns: int = 0
 
 
 class Blocked(Message, frozen=True, kw_only=True, tag="runtime.Blocked"):
@@ -77,3 +80,10 @@ class Stuck(Message, frozen=True, kw_only=True, tag="runtime.Stuck"):
 
     position: int
     used_ns: int
+
+
+class StoreHealth(Stream, frozen=True, kw_only=True, tag="runtime.StoreHealth"):
+    """Whether the journal keeps up, on topic `/system/store`; entries are off while it does not."""
+
+    healthy: bool
+    reason: str = ""

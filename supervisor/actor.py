@@ -33,6 +33,7 @@ SEND, PUBLISH, AFTER, EVERY, CANCEL, RECORD, STOP = range(7)
 Effect = tuple[int, str, bytes, int]
 EFFECT_NAMES = ("send", "publish", "after", "every", "cancel", "record", "stop")
 
+_DURABLE, _STREAM = Delivery.DURABLE, Delivery.STREAM
 _DRAW = struct.Struct("<qq")
 _ID = struct.Struct("<qqq")
 
@@ -42,6 +43,7 @@ class Context:
 
     __slots__ = (
         "_ids",
+        "_ids_seq",
         "_lineage",
         "actor_id",
         "address",
@@ -57,6 +59,7 @@ class Context:
     def __init__(self, lineage: bytes, actor_id: int, address: str) -> None:
         self._lineage = lineage
         self._ids = 0
+        self._ids_seq = 0
         self.actor_id = actor_id
         self.address = address
         self.effects: list[Effect] = []
@@ -72,12 +75,12 @@ class Context:
 
     def send(self, address: str, message: Message) -> None:
         """Send a durable message to an actor or port: exactly once, in order."""
-        assert message.delivery is Delivery.DURABLE, "a stream message is published, not sent"
+        assert message.delivery is _DURABLE, "a stream message is published, not sent"
         self.effects.append((SEND, address, encode(message), self.at_ns))
 
     def publish(self, topic: str, message: Message) -> None:
         """Publish a stream message to whoever subscribed to `topic`."""
-        assert message.delivery is Delivery.STREAM, "a durable message is sent, not published"
+        assert message.delivery is _STREAM, "a durable message is sent, not published"
         self.effects.append((PUBLISH, topic, encode(message), self.at_ns))
 
     def after(self, name: str, delay_ns: int) -> None:
@@ -120,17 +123,17 @@ class Context:
 
     def new_id(self) -> str:
         """Return a new UUID-shaped id, a function of (lineage, actor, seq, n)."""
+        if self._ids_seq != self.seq:
+            self._ids_seq = self.seq
+            self._ids = 0
         self._ids += 1
         payload = self._lineage + _ID.pack(self.actor_id, self.seq, self._ids)
         digest = hashlib.blake2b(payload, digest_size=16, person=b"canopy-id").hexdigest()
         return f"{digest[:8]}-{digest[8:12]}-{digest[12:16]}-{digest[16:20]}-{digest[20:]}"
 
-    def begin(self, seq: int, at_ns: int, sender: int) -> None:
-        """Turn to the next message; the runtime calls this, handlers never do."""
-        self.seq = seq
-        self.at_ns = at_ns
-        self.sender = sender
-        self._ids = 0
+    def restart_ids(self) -> None:
+        """Have `new_id` count from the start of this message again: it is handled once more."""
+        self._ids_seq = 0
 
 
 ActorState = TypeVar("ActorState", bound=State)

@@ -30,7 +30,9 @@ from supervisor.effects import words, words_of_stored
 from supervisor.journal import RUNTIME, Input, RecordedTurn, Snapshot
 
 Envelope = tuple[int, int, int, int, bytes, str, int]
-"""position, sender, target, at_ns, body; conflation key ("" for none), position it concludes (0 for none)."""
+"""position, sender, target, at_ns, body; the key under which it may be conflated ("" for never);
+the position of the command that it concludes (0 for none, `STREAMED` for a stream message)."""
+STREAMED = -1
 
 RUNTIME_MESSAGES: tuple[type[Message], ...] = (
     Booted,
@@ -45,6 +47,7 @@ RUNTIME_MESSAGES: tuple[type[Message], ...] = (
     Stuck,
 )
 CHAIN_BYTES = 16
+Handler = Callable[[Any, Message, Context], None]
 _encode_state = msgspec.msgpack.Encoder().encode
 
 
@@ -89,10 +92,14 @@ class Fold:
         self.context = Context(lineage, actor_id, address)
         self.state = actor.initial()
         self.chain = bytes(CHAIN_BYTES)
+        self._own = frozenset(handlers(actor))
         self._table = _dispatch(actor)
+        if paranoid:
+            self._table = {kind: self._twice(handler) for kind, handler in self._table.items()}
         self._decode: Callable[[bytes], Message] = decoder(self._table).decode  # type: ignore[assignment] # only messages
         self._decode_state = msgspec.msgpack.Decoder(actor.state_type).decode
-        self._paranoid = paranoid
+        self.timers_moved = False
+        """Set when a timer fired or was set; whoever arms timers clears it."""
 
     @property
     def seq(self) -> int:
@@ -106,7 +113,7 @@ class Fold:
 
     def handles(self, kind: type[Message]) -> bool:
         """Return whether the actor has a handler for `kind`."""
-        return self._table.get(kind) is not None
+        return kind in self._own
 
     def load(self, snapshot: Snapshot) -> None:
         """Go to the state of `snapshot`, migrating it if an older version of the class wrote it."""
@@ -146,20 +153,28 @@ class Fold:
         effects: list[Effect] = []
         context.effects = effects
         counts: list[int] = []
-        seq = context.seq
+        decode, table = self._decode, self._table
         give_up_ns = perf_ns() + limits.TURN_NS_MAX if timed else 0
+        mark = 0
         for envelope in batch:
-            mark = len(effects)
-            context.begin(seq + 1, envelope[3], envelope[1])
+            sender = envelope[1]
+            context.seq += 1
+            context.at_ns = envelope[3]
+            context.sender = sender
             try:
-                self._handle(envelope[4], envelope[1])
+                message = decode(envelope[4])
+                # The bookkeeping may replace the state, so it comes before the state is looked up.
+                if sender != RUNTIME or self._account(message):
+                    table[type(message)](self.state, message, context)
+            except MemoryError:
+                raise  # nothing that is restarted would fare better: it ends the process
             except Exception as error:  # noqa: BLE001 - a crash of actor code is a result here
                 del effects[mark:]
-                context.seq = seq
+                context.seq -= 1
                 return Ran(len(counts), counts, effects, error)
-            seq += 1
             counts.append(len(effects) - mark)
-            if timed and not seq % limits.TURN_CLOCK_EVERY and perf_ns() > give_up_ns:
+            mark = len(effects)
+            if timed and not context.seq % limits.TURN_CLOCK_EVERY and perf_ns() > give_up_ns:
                 break
         return Ran(len(counts), counts, effects, None)
 
@@ -182,58 +197,60 @@ class Fold:
             return None
         return first_difference(turn, ran, names)
 
-    def _handle(self, body: bytes, sender: int) -> None:
-        message = self._decode(body)
-        if sender == RUNTIME and not self._account(message):
-            return
-        handler = self._table[type(message)]
-        if handler is None:
-            return
-        if self._paranoid:
-            self._handle_twice(handler, message)
-        else:
-            handler(self.state, message, self.context)
-
     def _account(self, message: Message) -> bool:
         """Do the runtime's own bookkeeping; return whether the actor is to see the message."""
         if isinstance(message, TimerFired):
-            due_ns, period_ns = self.context.timers.get(message.name, (-1, 0))
-            if due_ns != message.due_ns:
-                return False  # cancelled or set anew while this firing was on its way
-            if period_ns:
-                next_ns = due_ns + period_ns * (message.missed + 1)
-                self.context.timers[message.name] = (next_ns, period_ns)
-            else:
-                del self.context.timers[message.name]
+            return self._advance(message.name, message.due_ns, message.missed)
+        if isinstance(message, Quarantined) and message.timer_name:
+            self._advance(message.timer_name, message.timer_due_ns, 0)
         elif isinstance(message, StateReplaced):
             self.state = self._decode_state(message.state)
         return True
 
-    def _handle_twice(self, handler: Callable[[Any, Message, Context], None], message: Message) -> None:
-        """Handle on two copies of the state that went through the codec: both must do the same."""
-        context = self.context
-        before = _encode_state(self.state)
-        draws, timers, mark = context.draws, dict(context.timers), len(context.effects)
-        outcomes = []
-        for _ in range(2):
-            context.draws, context.timers = draws, dict(timers)
-            context.begin(context.seq, context.at_ns, context.sender)
-            del context.effects[mark:]
-            state = self._decode_state(before)
-            handler(state, message, context)
-            outcomes.append((_encode_state(state), context.effects[mark:]))
-        assert outcomes[0] == outcomes[1], (
-            f"{context.address} handled {type(message).__name__} twice with different results"
-        )
-        self.state = self._decode_state(outcomes[1][0])
+    def _advance(self, name: str, due_ns: int, missed: int) -> bool:
+        """Account for a firing; return whether that timer was still set for `due_ns`."""
+        set_for_ns, period_ns = self.context.timers.get(name, (-1, 0))
+        if set_for_ns != due_ns:
+            return False  # cancelled or set anew while this firing was on its way
+        self.timers_moved = True
+        if period_ns:
+            self.context.timers[name] = (due_ns + period_ns * (missed + 1), period_ns)
+        else:
+            del self.context.timers[name]
+        return True
+
+    def _twice(self, handler: Handler) -> Handler:
+        """Return a handler that works on two copies of the state: both must do the same."""
+
+        def handle(state: Any, message: Message, context: Context) -> None:
+            before = _encode_state(state)
+            draws, timers, mark = context.draws, dict(context.timers), len(context.effects)
+            outcomes = []
+            for _ in range(2):
+                context.draws, context.timers = draws, dict(timers)
+                context.restart_ids()
+                del context.effects[mark:]
+                copy = self._decode_state(before)
+                handler(copy, message, context)
+                outcomes.append((_encode_state(copy), context.effects[mark:]))
+            assert outcomes[0] == outcomes[1], (
+                f"{context.address} handled {type(message).__name__} twice with different results"
+            )
+            self.state = self._decode_state(outcomes[1][0])
+
+        return handle
 
 
-def _dispatch(actor: Actor[Any]) -> dict[type[Message], Any]:
+def _ignore(state: Any, message: Message, ctx: Context) -> None:
+    """Handle what the runtime says and the actor did not ask for."""
+
+
+def _dispatch(actor: Actor[Any]) -> dict[type[Message], Handler]:
     """Return the handler of each type in the union: its own, superseded forms, and the runtime's."""
     own = handlers(actor)
-    table: dict[type[Message], Any] = dict(own)
+    table: dict[type[Message], Handler] = dict(own)
     for kind in RUNTIME_MESSAGES:
-        table.setdefault(kind, None)
+        table.setdefault(kind, _ignore)
     for old in all_messages():
         newest = _newest(old)
         if newest is not old and newest in own:
@@ -247,7 +264,7 @@ def _newest(kind: type[Any]) -> type[Any]:
     return kind
 
 
-def _upcasting(handler: Callable[[Any, Message, Context], None]) -> Any:
+def _upcasting(handler: Handler) -> Handler:
     def handle(state: Any, message: Message, ctx: Context) -> None:
         while type(message).superseded_by is not None:
             message = message.upcast()

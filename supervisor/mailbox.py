@@ -13,7 +13,7 @@ import msgspec
 import trio
 
 from supervisor import limits
-from supervisor.fold import Envelope
+from supervisor.fold import STREAMED, Envelope
 
 _WAKE: list[Envelope] = []
 
@@ -58,8 +58,7 @@ class Mailbox:
         self._slots: dict[str, Envelope] = {}
         self._stream_queued = 0
         self._system_run = 0
-        self.gaps: dict[int, int] = {}
-        """Topic → stream messages dropped since the last one delivered."""
+        self._gaps: dict[int, int] = {}
         self.sent = self.handled = self.dead = self.dropped = self.conflated = 0
         self.queued = 0
         self.queued_max = 0
@@ -75,12 +74,18 @@ class Mailbox:
         self.sent += 1
         if self._stream_queued >= limits.STREAM_QUEUE_MAX and envelope[5] not in self._slots:
             self.dropped += 1
-            self.gaps[envelope[2]] = self.gaps.get(envelope[2], 0) + 1
+            self._gaps[envelope[2]] = self._gaps.get(envelope[2], 0) + 1
             return False
         self._stream_queued += 1
         self._grow(1)
         self._send.send_nowait([envelope])
         return True
+
+    def gap(self, topic: int) -> int:
+        """Return how many of `topic` were dropped since the last one taken, once there is room again."""
+        if not self._gaps or self._stream_queued + 2 > limits.STREAM_QUEUE_MAX:
+            return 0
+        return self._gaps.pop(topic, 0)
 
     def put_system(self, envelope: Envelope) -> None:
         """Take a message of the runtime's, to be handled before others."""
@@ -91,6 +96,7 @@ class Mailbox:
 
     def put_back(self, envelopes: list[Envelope]) -> None:
         """Return messages that were taken and not handled to the head of the normal lane."""
+        self._stream_queued += sum(1 for envelope in envelopes if envelope[6] == STREAMED)
         self._normal.extendleft(reversed(envelopes))
         self._grow(len(envelopes))
 
@@ -157,7 +163,7 @@ class Mailbox:
 
     def _file(self, batch: list[Envelope]) -> None:
         if len(batch) == 1 and batch[0][5]:
-            key = f"{batch[0][2]} {batch[0][5]}"
+            key = batch[0][5]
             if key in self._slots:
                 self.conflated += 1
                 self._stream_queued -= 1
@@ -172,7 +178,7 @@ class Mailbox:
         for _ in range(min(room, len(self._normal))):
             entry = self._normal.popleft()
             envelope = self._slots.pop(entry) if isinstance(entry, str) else entry
-            if envelope[6] < 0:
+            if envelope[6] == STREAMED:
                 self._stream_queued -= 1
             batch.append(envelope)
 

@@ -1,0 +1,192 @@
+"""What is configured: venues, limits, and the roster of users, vaults and sleeves.
+
+`bot.toml` is decoded to these structs and the roster is stored in the database in this form. Amounts
+and prices are decimal strings in the unit that their key or the neighbouring asset names. The
+descriptions are what a person is told when a value is not allowed.
+"""
+
+from enum import Enum
+from typing import Annotated
+
+import msgspec
+
+from messages.money import SleeveStyle
+
+# Room for 15 digits before the point and 10 after it: what an int64 of minor units can hold.
+Amount = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[0-9]{1,15}(\.[0-9]{1,10})?$", description='a decimal in quotes, like "250.50"'
+    ),
+]
+Name = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[a-z0-9][a-z0-9-]{0,31}$",
+        description="1 to 32 of a-z, 0-9 and -, not beginning with -",
+    ),
+]
+Symbol = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[A-Z0-9]{2,12}/[A-Z0-9]{2,12}$", description='a pair like "ETH/USDT"'
+    ),
+]
+Asset = Annotated[
+    str, msgspec.Meta(pattern=r"^[A-Z0-9]{2,12}$", description='an asset like "USDT"')
+]
+HttpAddress = Annotated[
+    str, msgspec.Meta(pattern=r"^(https?://\S+)?$", description="an http:// or https:// address")
+]
+SocketAddress = Annotated[
+    str, msgspec.Meta(pattern=r"^(wss?://\S+)?$", description="a ws:// or wss:// address")
+]
+BasisPoints = Annotated[int, msgspec.Meta(ge=0, le=10_000)]
+
+
+class Protocol(Enum):
+    """The protocols that adapters speak."""
+
+    KRAKEN = "kraken"
+
+
+class Environment(Enum):
+    """Whose money it is. Live needs a store of keys, which this release does not have."""
+
+    SIM = "sim"
+
+
+class Faults(Enum):
+    """How badly a box behaves on its own account."""
+
+    NONE = "none"
+    MILD = "mild"
+    NASTY = "nasty"
+
+
+class MarketSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One market that a box generates from its seed."""
+
+    symbol: Symbol
+    open_price: Amount
+    """Around which the price swings, in the quote asset."""
+    tick: Amount = "0.01"
+    lot: Amount = "0.00001"
+    order_minimum: Amount = "0.002"
+    """Smallest order, in the base asset."""
+    cost_minimum: Amount = "0.5"
+    """Smallest order, in the quote asset."""
+    events_per_second: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 50
+    cycle_period_s: Annotated[int, msgspec.Meta(ge=2, le=86_400)] = 20
+    cycle_amplitude_bps: Annotated[float, msgspec.Meta(ge=0, le=2_000)] = 70.0
+
+
+class BoxSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """An exchange in a box, embedded in the daemon or standing alone."""
+
+    markets: Annotated[tuple[MarketSettings, ...], msgspec.Meta(min_length=1, max_length=64)]
+    balances: dict[Asset, Amount] = {}
+    """What each account holds when it is first seen."""
+    seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 1
+    fee_tier: Annotated[int, msgspec.Meta(ge=0, le=9)] = 0
+    faults: Faults = Faults.NONE
+    visibility_lag_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)] = 0
+    """An accepted order, and a fill, appear in queries only this much later."""
+    tick_interval_ms: Annotated[int, msgspec.Meta(ge=5, le=5_000)] = 50
+    """How often the market moves on."""
+
+
+class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One venue. With a `box` it is embedded in the daemon, without one it is found at the
+    addresses."""
+
+    protocol: Protocol
+    environment: Environment
+    symbols: Annotated[tuple[Symbol, ...], msgspec.Meta(min_length=1, max_length=256)]
+    """The pairs that may be traded here."""
+    box: BoxSettings | None = None
+    rest: HttpAddress = ""
+    websocket_public: SocketAddress = ""
+    websocket_private: SocketAddress = ""
+    seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 1
+    """Without a box: the seed of the `bot venue` there, from which its accounts' keys follow."""
+    visibility_lag_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)] = 5_000
+    submit_expiry_ms: Annotated[int, msgspec.Meta(ge=500, le=60_000)] = 5_000
+    reconcile_every_s: Annotated[int, msgspec.Meta(ge=5, le=86_400)] = 300
+
+
+class RiskSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the one gate before every venue lets through, per quote asset."""
+
+    order_notional_max: dict[Asset, Amount]
+    position_notional_max: dict[Asset, Amount]
+    orders_per_minute_max: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 60
+    stale_ms_max: Annotated[int, msgspec.Meta(ge=50, le=60_000)] = 2_000
+    """An entry whose cause is older than this is denied."""
+
+
+class SleeveSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One sleeve of a vault."""
+
+    name: Name
+    style: SleeveStyle
+    strategy: Annotated[
+        str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,63}$", description="the name of a strategy")
+    ]
+    symbols: Annotated[tuple[Symbol, ...], msgspec.Meta(min_length=1, max_length=64)]
+    allocated: Amount
+    """In the vault's asset, taken from its tradeable pool."""
+    parameters: dict[str, float] = {}
+
+
+class VaultSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One vault: a user's money in one asset at one venue."""
+
+    user: Name
+    venue: Name
+    asset: Asset
+    tradeable: Amount
+    """The pool that sleeves are given their allocations from."""
+    tradeable_cap: Amount = "0"
+    """Deposits raise the pool up to this; 0 for no raise."""
+    reserve_bps: Annotated[int, msgspec.Meta(ge=0, le=2_000)] | None = None
+    slippage_bps: BasisPoints | None = None
+    edge_bps_min: BasisPoints | None = None
+    sleeves: Annotated[tuple[SleeveSettings, ...], msgspec.Meta(max_length=64)] = ()
+
+    @property
+    def name(self) -> str:
+        """The vault's name below its user: venue and asset."""
+        return f"{self.venue}-{self.asset.lower()}"
+
+
+class UserSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One user."""
+
+    name: Name
+
+
+class Roster(msgspec.Struct, frozen=True, kw_only=True):
+    """Who trades what: applied once to an empty database, durable from then on."""
+
+    users: Annotated[tuple[UserSettings, ...], msgspec.Meta(max_length=256)] = ()
+    vaults: Annotated[tuple[VaultSettings, ...], msgspec.Meta(max_length=1_024)] = ()
+
+
+class Defaults(msgspec.Struct, frozen=True, kw_only=True):
+    """What a vault has that does not say otherwise."""
+
+    reserve_bps: Annotated[int, msgspec.Meta(ge=0, le=2_000)] = 1_000
+    slippage_bps: BasisPoints = 5
+    edge_bps_min: BasisPoints = 5
+
+
+class TreeSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that the trading tree is built from."""
+
+    venues: dict[Name, VenueSettings]
+    limits: RiskSettings
+    defaults: Defaults
+    asset_scales: dict[Asset, Annotated[int, msgspec.Meta(ge=0, le=12)]]
+    """Decimals of an asset's minor unit; 8 where nothing is said."""
+    roster: Roster

@@ -1,0 +1,395 @@
+"""The cell of one actor: mailbox, tail, snapshot and poison record, which outlive its incarnations.
+
+An incarnation is a fold and a loop over turns. When it crashes, the next one is folded from the newest
+snapshot and the turns since, up to the message that crashed; that message is tried once more and then
+set aside.
+"""
+
+import logging
+import traceback
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+import msgspec
+import trio
+
+from messages.base import Message, encode, tag_in, tag_of
+from messages.runtime import Blocked, Booted, Down, Quarantined, TimerFired, Unblocked
+from supervisor import limits
+from supervisor.actor import STOP, Actor
+from supervisor.clock import Clock
+from supervisor.fold import STREAMED, Envelope, Fold, NondeterminismError, Ran
+from supervisor.journal import RUNTIME, Journal, RecordedTurn, SetAside, Snapshot, Turn
+from supervisor.mailbox import Mailbox
+from supervisor.router import Router
+from supervisor.spec import NORMAL, SHUTDOWN, ChildSpec, Ended, ExitReason, Poison
+from supervisor.statistics import CellStatistics
+from supervisor.timers import Timers
+
+logger = logging.getLogger("supervisor")
+
+
+class TailDivergedError(Exception):
+    """Code of another version folded the journalled tail of a money or order actor differently."""
+
+    exit_code = 8
+
+    def __init__(self, address: str, cause: NondeterminismError) -> None:
+        super().__init__(
+            f"{cause}\nThis release would have acted differently than the one that wrote the journal. "
+            "Either start the release that wrote it, stop it in good order (it then takes a snapshot) and "
+            "upgrade; or restore a backup"
+        )
+        self.address = address
+
+
+class House(Protocol):
+    """What a cell needs of the system around it."""
+
+    router: Router
+    journal: Journal
+    clock: Clock
+    timers: Timers
+    gate: trio.Event
+    """Set once every cell is restored: before that nothing is handled."""
+    paranoid: bool
+
+    def crowded(self, by: int) -> None:
+        """Count mailboxes over their soft limit."""
+
+    def tail_grew(self, by: int) -> None:
+        """Count bytes kept in memory for crashes."""
+
+
+class Cell:
+    """One actor's place in the tree."""
+
+    kind = "actor"
+    waits_for_commit = False
+
+    def __init__(self, house: House, address: str, spec: ChildSpec) -> None:
+        self.address = address
+        self.actor_id = house.router.enroll(address)
+        self.spec = spec
+        self.mailbox = Mailbox(address, house.crowded)
+        self.incarnation = 0
+        self.blocked: SetAside | None = None
+        self.fold: Fold | None = None
+        self._house = house
+        self._tail: list[RecordedTurn] = []
+        self._tail_bytes = 0
+        self._tail_messages = 0
+        self._snapshot: Snapshot | None = None
+        self._restored = False
+        self._failing = (0, 0)
+        self._stopping = False
+        self._waiting_for_gate = trio.CancelScope()
+        self.snapshot_ns = 0
+        # Cells that started together would otherwise all snapshot together.
+        self._snapshot_messages = limits.SNAPSHOT_MESSAGES * (75 + self.actor_id * 37 % 51) // 100
+
+    # --- what enters
+
+    def deliver(self, batch: list[Envelope]) -> None:
+        self.mailbox.put(batch)
+
+    def deliver_stream(self, envelope: Envelope) -> bool:
+        return self.mailbox.put_stream(envelope)
+
+    def gap(self, topic: int) -> int:
+        return self.mailbox.gap(topic)
+
+    def fire(self, name: str, due_ns: int, missed: int) -> None:
+        """Have the actor told that its timer is due."""
+        message = TimerFired(name=name, due_ns=due_ns, missed=missed)
+        self._house.router.post(RUNTIME, self.address, message)
+
+    def tell(self, message: Message) -> None:
+        """Have the runtime tell the actor something, ahead of what waits, if it matters to it."""
+        matters = isinstance(message, Quarantined) and message.timer_name
+        if self.fold is None or not (matters or self.fold.handles(type(message))):
+            return
+        router = self._house.router
+        position = router.next_position()
+        now_ns = self._house.clock.now_ns()
+        body = encode(message)
+        self._house.journal.durable((position, RUNTIME, self.actor_id, now_ns, body))
+        self.mailbox.put_system((position, RUNTIME, self.actor_id, now_ns, body, "", 0))
+
+    def enter_inbox(self, pending: Iterable[Envelope]) -> None:
+        """Take what an earlier process left unhandled."""
+        batch = list(pending)
+        if batch:
+            self.mailbox.put(batch)
+
+    # --- starting
+
+    def prepare(self) -> None:
+        """Build the next incarnation's state; raise if that cannot be done."""
+        house = self._house
+        if not self._restored:
+            self._read_back()
+        fold = self._new_fold()
+        if self._snapshot is not None:
+            fold.load(self._snapshot)
+        for turn in self._tail:
+            divergence = fold.replay(turn, house.router.names)
+            if divergence is not None:
+                self._diverged(fold, turn, NondeterminismError(self.address, divergence))
+        self.fold = fold
+        self.incarnation += 1
+        self._stopping = False
+        self._waiting_for_gate = trio.CancelScope()
+        fold.timers_moved = True
+        if not self._restored:
+            self._restored = True
+            self.tell(Booted(boot=house.journal.boot))
+            self._configure()
+
+    def _new_fold(self) -> Fold:
+        actor = self.spec.start()
+        assert isinstance(actor, Actor), f"{self.address} is the cell of an actor"
+        house = self._house
+        lineage = house.journal.lineage
+        return Fold(actor, lineage, self.actor_id, self.address, paranoid=house.paranoid)
+
+    def _read_back(self) -> None:
+        self._snapshot, turns = self._house.journal.restore(self.actor_id)
+        for turn in turns:
+            self._grow_tail(turn, sum(len(i.body) for i in turn.inputs))
+        self.snapshot_ns = self._snapshot.now_ns if self._snapshot else 0
+        for item in self._house.journal.quarantined():
+            if item.actor == self.actor_id and item.blocking:
+                self.blocked = item
+
+    def _diverged(self, fold: Fold, turn: RecordedTurn, error: NondeterminismError) -> None:
+        if self._restored:
+            raise error
+        if self.spec.poison is Poison.BLOCK:
+            raise TailDivergedError(self.address, error)
+        # A strategy was changed: what it would do now is its state from here on; what it did stands.
+        logger.warning("%s", error)
+        fold.chain = turn.chain
+
+    def _configure(self) -> None:
+        configuration = self.spec.configuration
+        if configuration is None:
+            return
+        encoded = encode(configuration)
+        if self._house.journal.configuration(self.actor_id) != encoded:
+            self._house.journal.configured(self.actor_id, encoded)
+            self._house.router.post(RUNTIME, self.address, configuration)
+
+    # --- running
+
+    async def run(self) -> ExitReason:
+        """Handle messages until asked to stop, or until one crashes; never raises but Cancelled."""
+        with self._waiting_for_gate:
+            await self._house.gate.wait()
+        try:
+            while True:
+                self._arm()
+                blocked = self.blocked is not None
+                await self.mailbox.wait(system_only=blocked)
+                if self._stopping:
+                    self.take_snapshot()
+                    return SHUTDOWN
+                ended = self.turn(system_only=blocked)
+                if ended is not None:
+                    return ended
+        except MemoryError:
+            raise  # nothing that is restarted would fare better: it ends the process
+        except Exception as error:  # noqa: BLE001 - whatever it is, the supervisor decides
+            logger.exception("%s crashed outside its handlers", self.address)
+            return ExitReason(Ended.CRASH, f"{type(error).__name__}: {error}", error)
+
+    async def wait_started(self) -> None:
+        """Return at once: an actor whose state could be built has started."""
+
+    def request_stop(self) -> None:
+        """Ask the incarnation to end after the turn it is in."""
+        self._stopping = True
+        self._waiting_for_gate.cancel()
+        self.mailbox.wake()
+
+    def turn(self, *, system_only: bool = False) -> ExitReason | None:
+        """Handle the next batch; return why the incarnation ended, if it did."""
+        fold = self.fold
+        assert fold is not None, "an incarnation has a fold"
+        batch = self.mailbox.take(system_only=system_only)
+        if not batch:
+            return None
+        first_seq = fold.seq + 1
+        now_ns = self._house.clock.now_ns()
+        ran = fold.run(batch, now_ns, timed=True)
+        handled = ran.handled
+        if handled:
+            self._commit(fold, batch if handled == len(batch) else batch[:handled], ran, first_seq)
+        if ran.crash is not None:
+            return self._crashed(batch[handled:], ran.crash)
+        if handled < len(batch):
+            self.mailbox.put_back(batch[handled:])
+        for effect in ran.effects:
+            if effect[0] == STOP:
+                self.take_snapshot()
+                return NORMAL
+        return None
+
+    def _commit(self, fold: Fold, handled: list[Envelope], ran: Ran, first_seq: int) -> None:
+        """Journal the turn and deliver its effects; no checkpoint lies inside."""
+        house = self._house
+        chain = fold.seal(ran.counts, ran.effects)
+        stored, outboxes = house.router.emit(self.actor_id, ran.effects)
+        now_ns = fold.context.now_ns
+        house.journal.turn(
+            Turn(
+                actor=self.actor_id,
+                first_seq=first_seq,
+                now_ns=now_ns,
+                inputs=[envelope[0] for envelope in handled],
+                counts=ran.counts,
+                effects=stored,
+                concluded=[envelope[6] for envelope in handled if envelope[6] > 0],
+                chain=chain,
+            )
+        )
+        self.mailbox.handled += len(handled)
+        if ran.effects:
+            fold.timers_moved = True
+        # The tail keeps no effects: the chain suffices to check a fold in the same process.
+        inputs: Any = handled
+        turn = RecordedTurn(first_seq, now_ns, inputs, ran.counts, [], chain)
+        self._grow_tail(turn, sum(len(envelope[4]) for envelope in handled))
+        if (
+            self._tail_messages >= self._snapshot_messages
+            or self._tail_bytes >= limits.SNAPSHOT_TAIL_BYTES
+        ):
+            self.take_snapshot()
+        if outboxes:
+            house.router.deliver(outboxes)
+
+    def _arm(self) -> None:
+        fold = self.fold
+        assert fold is not None, "an incarnation has a fold"
+        if fold.timers_moved:
+            fold.timers_moved = False
+            self._house.timers.arm(self, fold.timers)
+
+    # --- snapshots
+
+    def take_snapshot(self) -> None:
+        """Write the state after the last message handled; the tail before it is no longer needed."""
+        fold = self.fold
+        assert fold is not None, "only a running incarnation has a state"
+        now_ns = self._house.clock.now_ns()
+        if self._tail or self._snapshot is None:
+            self._snapshot = fold.snapshot(now_ns)
+        self._house.journal.snapshot(self._snapshot)
+        self.snapshot_ns = now_ns
+        self._house.tail_grew(-self._tail_bytes)
+        self._tail, self._tail_bytes, self._tail_messages = [], 0, 0
+
+    @property
+    def tail_bytes(self) -> int:
+        """What is kept in memory to fold this actor again."""
+        return self._tail_bytes
+
+    def _grow_tail(self, turn: RecordedTurn, size: int) -> None:
+        self._tail.append(turn)
+        self._tail_bytes += size
+        self._tail_messages += len(turn.inputs)
+        self._house.tail_grew(size)
+
+    # --- crashes and poison
+
+    def _crashed(self, rest: list[Envelope], error: Exception) -> ExitReason:
+        poison = rest[0]
+        position, attempts = self._failing
+        attempts = attempts + 1 if position == poison[0] else 1
+        self._failing = (poison[0], attempts)
+        text = "".join(traceback.format_exception(error))
+        logger.error(
+            "%s crashed on message %d (%s), try %d:\n%s",
+            self.address, poison[0], tag_in(poison[4]), attempts, text,
+        )  # fmt: skip
+        if attempts < limits.POISON_ATTEMPTS:
+            self.mailbox.put_back(rest)
+        else:
+            self.mailbox.put_back(rest[1:])
+            self._set_aside(poison, text)
+        return ExitReason(Ended.CRASH, f"{type(error).__name__}: {error}", error)
+
+    def _set_aside(self, poison: Envelope, error: str) -> None:
+        position, sender, _, at_ns, body = poison[:5]
+        blocking = self.spec.poison is Poison.BLOCK and poison[6] != STREAMED
+        item = SetAside(position, self.actor_id, sender, at_ns, body, error, blocking)
+        self._house.journal.set_aside(item)
+        self.mailbox.dead += 1
+        last_line = error.strip().splitlines()[-1]
+        if blocking:
+            self.blocked = item
+            self.notify(Blocked(address=self.address, position=position, error=last_line))
+        else:
+            self.tell(_quarantined(poison, last_line))
+
+    def release(self, *, discard: bool, operator: str, reason: str) -> int:
+        """End the block: have its message handled again, or never; return its position."""
+        item = self.blocked
+        if item is None:
+            raise NotBlockedError(self.address)
+        self._house.journal.release(
+            item.position, discard=discard, operator=operator, reason=reason
+        )
+        self.blocked = None
+        self._failing = (0, 0)
+        if not discard:
+            self.mailbox.dead -= 1
+            self.mailbox.put_back(
+                [(item.position, item.sender, self.actor_id, item.at_ns, item.body, "", 0)]
+            )
+        self.notify(Unblocked(address=self.address, position=item.position))
+        self.mailbox.wake()
+        return item.position
+
+    def notify(self, message: Blocked | Unblocked | Down) -> None:
+        """Tell those who monitor this cell."""
+        for address in self.spec.monitored_by:
+            self._house.router.post(RUNTIME, address, message)
+
+    def statistics(self) -> CellStatistics:
+        """Return what is known of this cell without looking into its state."""
+        fold = self.fold
+        return CellStatistics(
+            address=self.address,
+            kind=self.kind,
+            incarnation=self.incarnation,
+            seq=fold.seq if fold else 0,
+            mailbox=self.mailbox.statistics(),
+            tail_messages=self._tail_messages,
+            blocked=self.blocked is not None,
+            timers=len(fold.timers) if fold else 0,
+        )
+
+
+def _quarantined(poison: Envelope, error: str) -> Quarantined:
+    position, body = poison[0], poison[4]
+    tag = tag_in(body)
+    if tag != tag_of(TimerFired):
+        return Quarantined(position=position, tag_set_aside=tag, error=error)
+    fired = msgspec.msgpack.decode(body, type=TimerFired)
+    return Quarantined(
+        position=position,
+        tag_set_aside=tag,
+        error=error,
+        timer_name=fired.name,
+        timer_due_ns=fired.due_ns,
+    )
+
+
+class NotBlockedError(Exception):
+    """There is nothing to retry or discard."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(f"{address} has no message set aside that blocks it: see `bot tree`")
+
+

@@ -1,0 +1,259 @@
+"""The tree as a whole: built from one spec, restored, opened, kept in order, stopped.
+
+Boot: every cell gets its address and the messages that an earlier process left unhandled; supervisors start
+their children in order, each actor folded from its snapshot and the turns since; then the gate opens
+and messages are handled. Ports run from their start: what they send waits at the gate.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
+import trio
+
+from messages.runtime import Blocked, Down, StoreHealth, Unblocked
+from supervisor import limits
+from supervisor.actor import Actor
+from supervisor.cell import Cell
+from supervisor.child import Child, Runner
+from supervisor.clock import NANOSECONDS_PER_SECOND, Clock
+from supervisor.fold import Envelope
+from supervisor.ids import IdFactory
+from supervisor.journal import RUNTIME, Journal
+from supervisor.portcell import PortCell
+from supervisor.router import Router
+from supervisor.spec import ChildSpec, ExitReason, Spec, SpecError, SupervisorSpec, validate
+from supervisor.statistics import Node
+from supervisor.supervisor import Supervisor
+from supervisor.timers import Timers
+
+logger = logging.getLogger("supervisor")
+
+STORE_TOPIC = "/system/store"
+# How often limits are looked at: a twentieth of the journal lag that turns entries off.
+HOUSEKEEPING_NS = limits.BACKLOG_NS_MAX // 20
+Report = Callable[[str, str, str], None]
+
+
+def _log_report(event: str, address: str, text: str) -> None:
+    logger.error("%s: %s: %s", event, address, text)
+
+
+class System:
+    """One running tree. Build it, then `run` it once."""
+
+    def __init__(
+        self,
+        spec: SupervisorSpec,
+        journal: Journal,
+        clock: Clock,
+        *,
+        report: Report = _log_report,
+        paranoid: bool = False,
+    ) -> None:
+        problems = validate(spec)
+        if problems:
+            raise SpecError("\n".join(problems))
+        self.journal = journal
+        self.clock = clock
+        self.paranoid = paranoid
+        self.router = Router(journal, clock.now_ns)
+        self.timers = Timers(clock)
+        self.gate = trio.Event()
+        self.report = report
+        self.cells: dict[str, Cell] = {}
+        self.ports: dict[str, PortCell] = {}
+        self._ids = IdFactory(journal.lineage, RUNTIME, journal.boot)
+        self._crowded = 0
+        self._healthy = True
+        self._tail_bytes = 0
+        self._stopping = trio.Event()
+        self._left_over = self._read_inbox()
+        self.root = Supervisor(self, "/", spec)
+        self._bury_left_over()
+
+    # --- what cells and supervisors ask of the system
+
+    def make(self, address: str, spec: Spec) -> Runner:
+        if isinstance(spec, SupervisorSpec):
+            return Supervisor(self, address, spec)
+        return self._make_cell(address, spec)
+
+    def random(self) -> float:
+        return self._ids.random()
+
+    def crowded(self, by: int) -> None:
+        self._crowded += by
+        assert self._crowded >= 0, "a mailbox was uncrowded twice"
+
+    def tail_grew(self, by: int) -> None:
+        self._tail_bytes += by
+
+    def post_down(self, addresses: Sequence[str], down: Down | Blocked | Unblocked) -> None:
+        for address in addresses:
+            self.router.post(RUNTIME, address, down)
+
+    async def ready(self) -> None:
+        """Wait while mailboxes or the journal are over their soft limits."""
+        await trio.lowlevel.checkpoint()
+        while self._crowded or not self._healthy:
+            await trio.sleep(HOUSEKEEPING_NS / 10 / NANOSECONDS_PER_SECOND)
+
+    # --- running
+
+    async def run(self, on_open: Callable[[], None] | None = None) -> ExitReason:
+        """Run the tree to its end; a cancellation from outside becomes an orderly stop.
+
+        `on_open` is called once everything is restored and messages are being handled.
+        """
+        async with trio.open_nursery() as outside:
+            outside.start_soon(self._stop_when_cancelled)
+            with trio.CancelScope(shield=True):
+                reason = await self._run_shielded(on_open)
+            outside.cancel_scope.cancel()
+        return reason
+
+    def request_stop(self) -> None:
+        """Stop in good order: children in reverse order of their start, each with a snapshot."""
+        if not self._stopping.is_set():
+            self._stopping.set()
+            self.root.request_stop()
+
+    async def _stop_when_cancelled(self) -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            self.request_stop()
+
+    async def _run_shielded(self, on_open: Callable[[], None] | None) -> ExitReason:
+        self.root.prepare()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._open_when_started, on_open)
+            nursery.start_soon(self._keep_house)
+            reason = await self.root.run()
+            nursery.cancel_scope.cancel()
+        return reason
+
+    async def _open_when_started(self, on_open: Callable[[], None] | None) -> None:
+        await self.root.wait_started()
+        self.gate.set()
+        if on_open is not None:
+            on_open()
+        await self.timers.run()
+
+    # --- building
+
+    def _make_cell(self, address: str, spec: ChildSpec) -> Cell | PortCell:
+        cell: Cell | PortCell
+        if isinstance(spec.start(), Actor):
+            cell = self.cells[address] = Cell(self, address, spec)
+        else:
+            cell = self.ports[address] = PortCell(self, address, spec)
+        self.router.register(cell, spec.topics)
+        cell.enter_inbox(self._left_over.pop(cell.actor_id, []))
+        return cell
+
+    def _read_inbox(self) -> dict[int, list[Envelope]]:
+        left_over: dict[int, list[Envelope]] = defaultdict(list)
+        for item in self.journal.inbox():
+            left_over[item.target].append(
+                (item.position, item.sender, item.target, item.at_ns, item.body, "", item.concludes)
+            )
+        return left_over
+
+    def _bury_left_over(self) -> None:
+        """Keep what waits for addresses that the tree no longer has, and say so: money may be in it."""
+        for target, envelopes in self._left_over.items():
+            name = self.router.names.get(target, f"#{target}")
+            self.report("orphaned", name, f"{len(envelopes)} messages wait for it; it is not started")
+
+    # --- keeping house
+
+    async def _keep_house(self) -> None:
+        while True:
+            await trio.sleep(HOUSEKEEPING_NS / NANOSECONDS_PER_SECOND)
+            self._look_at_journal()
+            self._snapshot_one()
+
+    def _look_at_journal(self) -> None:
+        backlog_bytes, age_ns = self.journal.backlog()
+        healthy = backlog_bytes < limits.BACKLOG_BYTES_MAX and age_ns < limits.BACKLOG_NS_MAX
+        if healthy != self._healthy:
+            self._healthy = healthy
+            reason = "" if healthy else f"{backlog_bytes} bytes, {age_ns / 1e9:.1f} s uncommitted"
+            health = StoreHealth(healthy=healthy, reason=reason)
+            self.router.publish(RUNTIME, STORE_TOPIC, health)
+
+    def _snapshot_one(self) -> None:
+        """Snapshot the actor that most needs it: one per pass, so that the loop is never held long."""
+        running = [cell for cell in self.cells.values() if cell.fold is not None]
+        if not running or not self.gate.is_set():
+            return
+        if self._tail_bytes > limits.TAIL_BYTES_TOTAL:
+            max(running, key=lambda cell: cell.tail_bytes).take_snapshot()
+            return
+        oldest = min(running, key=lambda cell: cell.snapshot_ns)
+        if self.clock.now_ns() - oldest.snapshot_ns > limits.SNAPSHOT_INTERVAL_NS:
+            oldest.take_snapshot()
+
+    # --- looking in
+
+    def tree(self) -> Node:
+        """Return the whole tree as it stands."""
+        return _node(self.root, None)
+
+    def supervisor_of(self, address: str) -> tuple[Supervisor, str]:
+        """Return the supervisor of what stands at `address`, and its name there.
+
+        Raises `LookupError` naming the nearest address that exists.
+        """
+        at = self.root
+        parts = [part for part in address.split("/") if part]
+        for depth, part in enumerate(parts):
+            child = next((c for c in at.children if c.spec.name == part), None)
+            if child is None:
+                raise LookupError(f"there is no {address}; the nearest is {at.address}")
+            if depth == len(parts) - 1:
+                return at, part
+            if not isinstance(child.runner, Supervisor):
+                raise LookupError(f"there is no {address}; the nearest is {child.runner.address}")
+            at = child.runner
+        raise LookupError("the root has no supervisor: use `bot stop`")
+
+    @property
+    def restarts(self) -> int:
+        """Restarts of all children since the process started."""
+        return _restarts(self.root)
+
+    @property
+    def conserved(self) -> bool:
+        """Whether every message that entered a mailbox is accounted for."""
+        return all(cell.mailbox.statistics().conserved for cell in self.cells.values())
+
+
+def _restarts(supervisor: Supervisor) -> int:
+    below = sum(
+        _restarts(child.runner)
+        for child in supervisor.children
+        if isinstance(child.runner, Supervisor)
+    )
+    return below + sum(child.restarts for child in supervisor.children)
+
+
+def _node(runner: Runner, child: Child | None) -> Node:
+    figures = runner.statistics()
+    state = child.state.value if child else "running"
+    children: tuple[Node, ...] = ()
+    if isinstance(runner, Supervisor):
+        children = tuple(_node(below.runner, below) for below in runner.children)
+    return Node(
+        address=runner.address,
+        kind=runner.kind,
+        state="blocked" if figures.blocked else state,
+        incarnation=figures.incarnation,
+        restarts=child.restarts if child else 0,
+        last_exit=str(child.last_exit) if child and child.last_exit else "",
+        mailbox=figures.mailbox.queued,
+        handled=figures.mailbox.handled,
+        children=children,
+    )
