@@ -1,1 +1,1 @@
-"""SQLite: journal, snapshots, inbox, ledger, read models, backup."""
+"""What must survive: the journal, snapshots, inbox, ledger and read models, in one SQLite file."""

@@ -1,0 +1,117 @@
+"""A group: what was appended since the last one was closed, to be committed whole."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import trio
+
+from supervisor.journal import Post, SetAside, Snapshot, Turn
+
+# What a post costs in the file beside its body, and an effect or input beside its inline body.
+POST_BYTES = 40
+TURN_BYTES = 32
+NUMBER_BYTES = 12
+
+
+class Named(NamedTuple):
+    """A name was given out."""
+
+    number: int
+    name: str
+
+
+class Concluded(NamedTuple):
+    """A port's command left its inbox."""
+
+    position: int
+
+
+class Released(NamedTuple):
+    """A message left quarantine."""
+
+    item: SetAside
+    discard: bool
+    operator: str
+    reason: str
+
+
+class Configured(NamedTuple):
+    """An actor's newest configuration."""
+
+    actor: int
+    configuration: bytes
+
+
+class Audited(NamedTuple):
+    """An operator's act."""
+
+    at_ns: int
+    operator: str
+    act: str
+    subject: str
+    detail: str
+
+
+Act = Named | Concluded | Released | Configured | Audited | Snapshot | SetAside
+
+
+class Mark(NamedTuple):
+    """How much of the rest of its group lies before a turn."""
+
+    position: int
+    """The newest position by then."""
+    acts: int
+
+
+class Group:
+    """Appended on the trio thread, then handed to the writer, which does not change it."""
+
+    __slots__ = (
+        "acts",
+        "calls",
+        "concludes",
+        "durables",
+        "marks",
+        "opened_ns",
+        "size",
+        "streams",
+        "turns",
+        "waiters",
+    )
+
+    def __init__(self) -> None:
+        self.durables: list[Post] = []
+        self.streams: list[Post] = []
+        self.concludes: dict[int, int] = {}
+        self.turns: list[Turn] = []
+        self.marks: list[Mark] = []
+        self.acts: list[Act] = []
+        self.calls: list[Callable[[], None]] = []
+        self.waiters: list[trio.Event] = []
+        self.size = 0
+        self.opened_ns = 0
+
+    def empty(self) -> bool:
+        """Return whether there is nothing to commit."""
+        return not (self.turns or self.durables or self.streams or self.acts)
+
+    def before(self, index: int) -> "Group":
+        """Return what this group holds before turn `index`, without what that turn emitted.
+
+        What a turn emits is appended just before it.
+        """
+        turn = self.turns[index]
+        mark = self.marks[index]
+        emitted = {effect[2] for effect in turn.effects}
+        part = Group()
+        part.durables = [
+            post for post in self.durables if post[0] <= mark.position and post[0] not in emitted
+        ]
+        part.streams = [
+            post for post in self.streams if post[0] <= mark.position and post[0] not in emitted
+        ]
+        part.concludes = self.concludes
+        part.turns = self.turns[:index]
+        part.marks = self.marks[:index]
+        part.acts = self.acts[: mark.acts]
+        return part
