@@ -36,9 +36,7 @@ class LevelBook:
 
     def crossed(self) -> bool:
         """Return whether the best bid is at or above the best ask."""
-        return bool(
-            self._bid_keys and self._ask_keys and -self._bid_keys[0] >= self._ask_keys[0]
-        )
+        return bool(self._bid_keys and self._ask_keys and -self._bid_keys[0] >= self._ask_keys[0])
 
     def bids(self, count: int) -> list[Level]:
         """Return the best `count` bids, best first."""

@@ -10,8 +10,9 @@
       UNAVAILABLE         provably not sent: no byte of the request was written; nothing was done
       AMBIGUOUS           bytes may have left and no verdict came: the outcome is unknown
 
-What matters most is AMBIGUOUS against UNAVAILABLE: an ambiguous submit must never be sent again, and
-a missing one may. The transport notes whether the request's first byte had been written (exchanges/flight.py); an answer that is not the venue's verdict (5xx, a proxy's page) is ambiguous.
+What matters most is AMBIGUOUS against UNAVAILABLE: an ambiguous submit must never be sent again,
+and an unavailable one may. The transport notes whether the request's first byte had been written
+(exchanges/flight.py); an answer that is not the venue's verdict (a 5xx, a page) is ambiguous.
 """
 
 import re
@@ -21,8 +22,8 @@ from http import HTTPStatus
 from typing import Literal
 
 import trio
-from ccxt.base import errors as ccxt_errors
 
+from exchanges.ccxt_names import errors as ccxt_errors
 from exchanges.flight import Flight
 
 Reason = Literal[

@@ -1,10 +1,12 @@
-"""The trio base of every ccxt exchange: what ccxt's hand-written asyncio base does, without asyncio.
+"""The trio base of every ccxt exchange: what its hand-written base does, without asyncio.
 
 It stands in the method resolution order below every exchange class and directly above ccxt's async
 base (`factory.trio_class` sees to that), so that overrides in exchange classes which call `super()`
 keep working. Only the hand-written base is replaced; everything ccxt knows about a venue is used as
 it is. Helper names start with an underscore because ccxt's constructor walks over all others.
 """
+
+# ruff: noqa: ANN401, FBT001, FBT002, N803 - the signatures are ccxt's
 
 import logging
 import ssl
@@ -15,23 +17,16 @@ from typing import Any, Self
 
 import trio
 
-from exchanges import lazy
-
-lazy.install()
-
-# isort: split
-from ccxt.async_support.base.exchange import BaseExchange  # type: ignore[import-untyped]  # no types
-from ccxt.base.errors import (  # type: ignore[import-untyped]  # ccxt has no types
+from exchanges import rest
+from exchanges.ccxt_names import (
+    BaseExchange,
     ExchangeClosedByUser,
     ExchangeError,
-    ExchangeNotAvailable,
     NotSupported,
-    RequestTimeout,
 )
-
 from exchanges.errors import CCXT_RAISES
 from exchanges.futures import FutureCancelledError, TrioFuture
-from exchanges.http import Answer, Transport, TransportError
+from exchanges.http import Transport
 from exchanges.json_text import decode_json
 from exchanges.socket_client import SocketClient
 from exchanges.throttle import Throttler
@@ -43,7 +38,6 @@ NANOSECONDS_PER_MILLISECOND = 1_000_000
 NANOSECONDS_PER_SECOND = 1_000_000_000
 # Closing must not wait for a venue that does not answer.
 CLOSE_TIMEOUT_S = 1.0
-USER_AGENT = "canopy"
 
 # Sees a decoded message (None: not JSON) before ccxt does; True means ccxt must not have it.
 Tap = Callable[[SocketClient, Any], bool]
@@ -62,15 +56,20 @@ class TrioExchange(BaseExchange):  # type: ignore[misc]  # ccxt has no types
 
     asyncio_loop = None
     timeout_on_exit = 0
+    # ccxt sets these without saying what they are.
+    clients: dict[str, SocketClient]
+    closed_by_user: bool
+    markets_loading: TrioFuture | None
+    ssl_context: ssl.SSLContext | None
     _clock: Clock
     _last_nonce = 0
     _nursery: trio.Nursery | None = None
     _nursery_manager: Any = None
     _transport: Transport | None = None
-    _tap: Tap | None = None
-    _text_hook: TextHook | None = None
+    tap: Tap | None = None
+    text_hook: TextHook | None = None
 
-    # -- life -------------------------------------------------------------------------------------
+    # -- life
 
     def __del__(self) -> None:
         if self._transport is not None and not self.closed_by_user:
@@ -100,12 +99,12 @@ class TrioExchange(BaseExchange):  # type: ignore[misc]  # ccxt has no types
             self._nursery = None
             await self.close()
 
-    def open(self, lazy: bool = False) -> None:  # noqa: FBT001, FBT002 - ccxt's signature
+    def open(self, lazy: bool = False) -> None:
         if lazy and self.closed_by_user:
             raise ExchangeClosedByUser(f"{self.id} was closed: make a new client")
         self.closed_by_user = False
 
-    async def close(self, clean_instance_data: bool = False) -> None:  # noqa: FBT001, FBT002 - ccxt's
+    async def close(self, clean_instance_data: bool = False) -> None:
         self.closed_by_user = True
         await self.close_ws_clients()
         transport, self._transport = self._transport, None
@@ -139,18 +138,19 @@ class TrioExchange(BaseExchange):  # type: ignore[misc]  # ccxt has no types
             if isinstance(text, str) and text
         )
 
-    def _get_ssl_context(self) -> ssl.SSLContext:
+    def tls_context(self) -> ssl.SSLContext:
         if self.ssl_context is None:
             self.ssl_context = _shared_ssl_context(self.cafile)
-        context: ssl.SSLContext = self.ssl_context
-        return context
+        return self.ssl_context
 
-    def _start_soon(self, function: Callable[..., Awaitable[object]], *args: object, name: str) -> None:
+    def start_soon(
+        self, function: Callable[..., Awaitable[object]], *args: object, name: str
+    ) -> None:
         if self._nursery is None:
             raise RuntimeError(f"{self.id}: WebSockets need `async with` around the client")
         self._nursery.start_soon(function, *args, name=name)
 
-    # -- time: the injected clock, never the system's ------------------------------------------------
+    # -- time: the injected clock, never the system's
 
     def milliseconds(self) -> int:
         return self._clock.now_ns() // NANOSECONDS_PER_MILLISECOND
@@ -164,7 +164,7 @@ class TrioExchange(BaseExchange):  # type: ignore[misc]  # ccxt has no types
     async def sleep(self, milliseconds: float) -> None:
         await trio.sleep(milliseconds / MILLISECONDS_PER_SECOND)
 
-    # -- tasks --------------------------------------------------------------------------------------
+    # -- tasks
 
     def spawn(self, method: Callable[..., Awaitable[Any]], *args: object) -> TrioFuture:
         """Run a method in the exchange's nursery; its error goes to the future, never further."""
@@ -176,12 +176,14 @@ class TrioExchange(BaseExchange):  # type: ignore[misc]  # ccxt has no types
                 future.resolve(await method(*args))
             except CCXT_RAISES as error:
                 if not future.waited_for():
-                    logger.warning("%s: background %s failed: %s", self.id, name, type(error).__name__)
+                    logger.warning(
+                        "%s: background %s failed: %s", self.id, name, type(error).__name__
+                    )
                 future.reject(error)
             finally:
                 future.cancel()
 
-        self._start_soon(run, name=f"{self.id} {name}")
+        self.start_soon(run, name=f"{self.id} {name}")
         return future
 
     def delay(
@@ -195,7 +197,7 @@ class TrioExchange(BaseExchange):  # type: ignore[misc]  # ccxt has no types
                 await trio.sleep(timeout / MILLISECONDS_PER_SECOND)
                 self.spawn(method, *args)
 
-        self._start_soon(later, name=f"{self.id} delayed")
+        self.start_soon(later, name=f"{self.id} delayed")
         return scope
 
     def init_throttler(self, cost: object = None) -> None:
@@ -204,7 +206,7 @@ class TrioExchange(BaseExchange):  # type: ignore[misc]  # ccxt has no types
     async def throttle(self, cost: float | None = None) -> None:
         await self.throttler(cost)
 
-    async def load_markets(self, reload: bool = False, params: Mapping[str, Any] = {}) -> Any:  # noqa: ANN401, B006, FBT001, FBT002 - ccxt's signature
+    async def load_markets(self, reload: bool = False, params: Mapping[str, Any] = {}) -> Any:
         """Load the markets once for all who ask at the same time.
 
         The first caller does the work and the others wait. If that caller is cancelled, one of the
@@ -213,14 +215,14 @@ class TrioExchange(BaseExchange):  # type: ignore[misc]  # ccxt has no types
         while True:
             if (reload and not self.reloading_markets) or not self.markets_loading:
                 return await self._lead_load_markets(reload, params)
-            flight: TrioFuture = self.markets_loading
+            flight = self.markets_loading
             try:
                 return await flight
             except FutureCancelledError:
                 if not flight.cancelled():
                     raise
 
-    async def _lead_load_markets(self, reload: object, params: object) -> Any:  # noqa: ANN401
+    async def _lead_load_markets(self, reload: object, params: object) -> Any:
         self.reloading_markets = True
         flight = self.markets_loading = TrioFuture()
         try:
@@ -237,9 +239,9 @@ class TrioExchange(BaseExchange):  # type: ignore[misc]  # ccxt has no types
             if self.markets_loading is flight and (flight.cancelled() or flight.exception()):
                 self.markets_loading = None
 
-    # -- REST ---------------------------------------------------------------------------------------
+    # -- REST
 
-    def on_json_response(self, response_body: str) -> Any:  # noqa: ANN401 - JSON
+    def on_json_response(self, response_body: str) -> Any:
         return decode_json(response_body)
 
     async def fetch(
@@ -248,83 +250,17 @@ class TrioExchange(BaseExchange):  # type: ignore[misc]  # ccxt has no types
         method: str = "GET",
         headers: Mapping[str, str] | None = None,
         body: str | None = None,
-    ) -> Any:  # noqa: ANN401 - JSON
-        """Send one request and return its decoded answer; the transport's facts go to the flight."""
-        request_headers = dict(self.prepare_request_headers(headers))
-        self.last_request_headers = request_headers
-        proxy_url = self.check_proxy_url_settings(url, method, headers, body)
-        if proxy_url is not None:
-            request_headers["Origin"] = self.origin
-            url = proxy_url + self.url_encoder_for_proxy_url(url)
-        proxies = self.check_proxy_settings(url, method, headers, body)
-        proxy = next((each for each in (*proxies, self.aiohttp_proxy) if each), None)
-        self.check_conflicting_proxies(proxy, proxy_url)
-        self.open(True)
-        answer = await self._exchange_bytes(method, url, request_headers, body, proxy)
-        return self._judged(answer, url, method, request_headers, body)
+    ) -> Any:
+        """Send one request and return its decoded answer. Raises ccxt's errors."""
+        return await rest.fetch(self, url, method, headers, body)
 
-    async def _exchange_bytes(
-        self,
-        method: str,
-        url: str,
-        headers: dict[str, str],
-        body: str | None,
-        proxy: str | None,
-    ) -> Answer:
-        if not any(name.lower() == "user-agent" for name in headers):
-            headers = {**headers, "User-Agent": USER_AGENT}
-        if body is not None and not isinstance(body, str):
-            raise NotSupported(f"{self.id}: multipart bodies are not supported")
+    def transport(self) -> Transport:
+        """Return the pool of connections, made on first use."""
         if self._transport is None:
-            self._transport = Transport(self._get_ssl_context())
-        # Without the query: some venues put keys and signatures there.
-        place = f"{self.id} {method} {url.split('?', 1)[0]}"
-        try:
-            with trio.fail_after(self.timeout / MILLISECONDS_PER_SECOND):
-                return await self._transport.request(
-                    method, url, headers, body.encode() if body else None, proxy
-                )
-        except trio.TooSlowError:
-            raise RequestTimeout(f"{place}: no answer in {self.timeout} ms") from None
-        except TransportError as error:
-            raise ExchangeNotAvailable(f"{place}: {error}") from None
+            self._transport = Transport(self.tls_context())
+        return self._transport
 
-    def _judged(
-        self, answer: Answer, url: str, method: str, request_headers: object, request_body: object
-    ) -> Any:  # noqa: ANN401 - JSON
-        headers: dict[str, str] = {}
-        for name, value in answer.headers:
-            headers[name] = f"{headers[name]}, {value}" if name in headers else value
-        text = answer.body.decode("utf-8", errors="replace")
-        text = self.on_rest_response(
-            answer.status, answer.reason, url, method, headers, text, request_headers, request_body
-        )
-        decoded = self.parse_json(text)
-        if self.enableLastHttpResponse:
-            self.last_http_response = text
-        if self.enableLastResponseHeaders:
-            self.last_response_headers = headers
-        if self.enableLastJsonResponse:
-            self.last_json_response = decoded
-        if decoded and not isinstance(decoded, list) and self.returnResponseHeaders:
-            decoded["responseHeaders"] = headers
-        self.handle_errors(
-            answer.status,
-            answer.reason,
-            url,
-            method,
-            headers,
-            text,
-            decoded,
-            request_headers,
-            request_body,
-        )
-        self.handle_http_status_code(answer.status, answer.reason, url, method, text)
-        if decoded is not None:
-            return decoded
-        return text if self.is_text_response(headers) or not text else answer.body
-
-    # -- WebSockets -----------------------------------------------------------------------------------
+    # -- WebSockets
 
     def client(self, url: str) -> SocketClient:
         """Return the client of `url`, made on first use."""
@@ -347,8 +283,7 @@ class TrioExchange(BaseExchange):  # type: ignore[misc]  # ccxt has no types
             self.clients[url] = SocketClient(
                 url, self.handle_message, self.on_error, self.on_close, self.on_connected, options
             )
-        client: SocketClient = self.clients[url]
-        return client
+        return self.clients[url]
 
     def watch(
         self,
@@ -363,9 +298,11 @@ class TrioExchange(BaseExchange):  # type: ignore[misc]  # ccxt has no types
         if subscribe_hash is None and message_hash in client.futures:
             return client.futures[message_hash]
         future = client.future(message_hash)
-        is_new = not client.subscriptions.get(subscribe_hash)
+        # ccxt uses None as a name too: its socket then subscribes without one, once.
+        name = str(subscribe_hash)
+        is_new = not client.subscriptions.get(name)
         if is_new:
-            client.subscriptions[subscribe_hash] = subscription or True
+            client.subscriptions[name] = subscription or True
         self._send_when_connected(client, backoff_delay_s, message if is_new else None)
         return future
 
@@ -399,19 +336,23 @@ class TrioExchange(BaseExchange):  # type: ignore[misc]  # ccxt has no types
     async def load_order_book(
         self,
         client: SocketClient,
-        messageHash: str,  # noqa: N803 - ccxt's signature
+        messageHash: str,
         symbol: str,
         limit: int | None = None,
-        params: Mapping[str, Any] = {},  # noqa: B006 - ccxt's signature
+        params: Mapping[str, Any] = {},
     ) -> None:
         """Fetch a snapshot and apply the deltas that were cached meanwhile (venues without one)."""
         if symbol not in self.orderbooks:
-            client.reject(ExchangeError(f"{self.id}: no order book of {symbol} to load"), messageHash)
+            client.reject(
+                ExchangeError(f"{self.id}: no order book of {symbol} to load"), messageHash
+            )
             return
         try:
             if await self._synchronised(client, messageHash, symbol, limit, params):
                 return
-            failure: Exception = ExchangeError(f"{self.id}: {symbol}: snapshot older than its deltas")
+            failure: Exception = ExchangeError(
+                f"{self.id}: {symbol}: snapshot older than its deltas"
+            )
         except CCXT_RAISES as error:
             failure = error
         client.reject(failure, messageHash)
@@ -421,7 +362,7 @@ class TrioExchange(BaseExchange):  # type: ignore[misc]  # ccxt has no types
         if self.clients.get(client.url) is client:
             del self.clients[client.url]
         self.orderbooks[symbol] = self.order_book()
-        self._start_soon(client.close, name=f"{self.id} close")
+        self.start_soon(client.close, name=f"{self.id} close")
 
     async def _synchronised(
         self, client: SocketClient, message_hash: str, symbol: str, limit: object, params: object
@@ -439,11 +380,11 @@ class TrioExchange(BaseExchange):  # type: ignore[misc]  # ccxt has no types
                 return True
         return False
 
-    # -- the facade's hooks -----------------------------------------------------------------------------
+    # -- the facade's hooks
 
-    def _tapped(self, client: SocketClient, message: object) -> bool:
-        return self._tap is not None and self._tap(client, message)
+    def tapped(self, client: SocketClient, message: object) -> bool:
+        return self.tap is not None and self.tap(client, message)
 
-    def _saw_text(self, direction: str, client: SocketClient, text: str) -> None:
-        if self._text_hook is not None:
-            self._text_hook(direction, client, text)
+    def saw_text(self, direction: str, client: SocketClient, text: str) -> None:
+        if self.text_hook is not None:
+            self.text_hook(direction, client, text)

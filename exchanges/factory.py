@@ -1,8 +1,8 @@
 """Turns any ccxt exchange class into a trio one, and builds configured instances.
 
-`type(name, (cls, TrioExchange))`, with `TrioExchange` deriving from ccxt's async base, linearises to
-New, pro.kraken, async.kraken, Exchange, TrioExchange, BaseExchange. A mixin placed first would swallow
-the overrides of exchange classes that call `super()` (ccxt-on-trio, section 3).
+`type(name, (cls, TrioExchange))`, with `TrioExchange` deriving from ccxt's async base, linearises
+to New, pro.kraken, async.kraken, Exchange, TrioExchange, BaseExchange. A mixin placed first would
+swallow the overrides of exchange classes that call `super()`.
 """
 
 import importlib
@@ -10,14 +10,11 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from exchanges import lazy
 from exchanges.adapters.base import Adapter
 from exchanges.exchange import TrioExchange
 from exchanges.gather import patch
 from exchanges.types import Credentials, Endpoints
 from supervisor.clock import Clock
-
-lazy.install()
 
 _classes: dict[tuple[type, int], type[TrioExchange]] = {}
 
@@ -57,7 +54,7 @@ def _ccxt_class(name: str) -> type:
 
 
 def _initializer(cls: type) -> Callable[..., None]:
-    def __init__(self: TrioExchange, config: Mapping[str, Any] = {}, *, clock: Clock) -> None:  # noqa: B006, N807 - ccxt's signature
+    def __init__(self: TrioExchange, config: Mapping[str, Any] = {}, *, clock: Clock) -> None:  # noqa: N807 - it becomes the class's
         # Before ccxt's constructor, which may ask for the time.
         self._clock = clock
         cls.__init__(self, config)  # type: ignore[misc]  # the base's initializer, as super() would
@@ -67,14 +64,15 @@ def _initializer(cls: type) -> Callable[..., None]:
 
 def _increasing_nonce(cls: type) -> Callable[[TrioExchange], int]:
     def nonce(self: TrioExchange) -> int:
-        self._last_nonce = max(int(cls.nonce(self)), self._last_nonce + 1)  # type: ignore[attr-defined]  # ccxt has no types
+        fresh = int(cls.nonce(self))  # type: ignore[attr-defined]  # ccxt has no types
+        self._last_nonce = max(fresh, self._last_nonce + 1)
         return self._last_nonce
 
     return nonce
 
 
 def _detached_flights(cls: type) -> dict[str, Callable[..., Any]]:
-    """Find the methods that share one flight between callers, and take them out of the caller's task.
+    """Find the methods whose callers share one flight, and take them out of the caller's task.
 
     ccxt settles such a flight only on `except Exception`: if the leading caller is cancelled, every
     later caller would wait for ever. Run in the exchange's nursery the flight ends by itself, and a

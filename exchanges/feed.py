@@ -19,15 +19,13 @@ class FeedClosedError(Exception):
 
 
 class Feed(Generic[T]):
-    """Read with `receive()`, `receive_nowait()` or `async for`, by one task; `async with` closes it.
+    """Read with `receive()`, `receive_nowait()` or `async for`, by one task; leaving it closes it.
 
     A conflating feed (books, tickers) keeps only the newest event for a slow reader, but never
     drops an `Untrusted` nor a snapshot mark. Cancelling a receive loses nothing.
     """
 
-    def __init__(
-        self, topic: str, *, conflated: bool, on_close: Callable[[], None]
-    ) -> None:
+    def __init__(self, topic: str, *, conflated: bool, on_close: Callable[[], None]) -> None:
         self.topic = topic
         self.conflated = conflated
         self.dropped = 0
@@ -57,7 +55,7 @@ class Feed(Generic[T]):
             raise StopAsyncIteration from None
 
     async def receive(self) -> T:
-        """Wait for the next event. Raises `FeedClosedError` after `close`, never a venue's error."""
+        """Wait for the next event. Raises `FeedClosedError` after `close`, nothing else."""
         await trio.lowlevel.checkpoint_if_cancelled()
         while not self._events:
             if self._closed:
@@ -80,7 +78,7 @@ class Feed(Generic[T]):
             self._on_close()
             self._lot.unpark_all()
 
-    # -- for Streams ----------------------------------------------------------------------------------
+    # -- for Streams
 
     def put(self, event: T) -> bool:
         """Add an event; False when the feed is full and the event was not taken."""

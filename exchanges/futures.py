@@ -10,15 +10,11 @@ from typing import Any, Self
 
 import trio
 
-from exchanges import lazy
-
-lazy.install()
-
-from ccxt.base.errors import ExchangeClosedByUser, ExchangeError  # type: ignore[import-untyped]  # noqa: E402,E501  ccxt has no types and must be installed lazily first
+from exchanges.ccxt_names import ExchangeClosedByUser, ExchangeError
 
 
 class FutureCancelledError(ExchangeClosedByUser):  # type: ignore[misc]  # ccxt has no types
-    """Raised in the waiters of a future that was cancelled: the exchange or its socket was closed."""
+    """Raised in the waiters of a future that was cancelled: the exchange was closed."""
 
 
 Callback = Callable[["TrioFuture"], None]
@@ -27,7 +23,15 @@ Callback = Callable[["TrioFuture"], None]
 class TrioFuture:
     """A value that comes later. Awaiting raises its exception, or `FutureCancelledError`."""
 
-    __slots__ = ("__weakref__", "_callbacks", "_exception", "_lot", "_result", "_state", "_traceback")
+    __slots__ = (
+        "__weakref__",
+        "_callbacks",
+        "_exception",
+        "_lot",
+        "_result",
+        "_state",
+        "_traceback",
+    )
 
     def __init__(self) -> None:
         self._state = "pending"
@@ -37,7 +41,7 @@ class TrioFuture:
         self._lot: trio.lowlevel.ParkingLot | None = None
         self._callbacks: dict[Callback, None] = {}
 
-    # -- state, with asyncio's names because ccxt calls them ------------------------------------
+    # -- state, with asyncio's names because ccxt calls them
 
     def done(self) -> bool:
         return self._state != "pending"
@@ -63,7 +67,7 @@ class TrioFuture:
             raise FutureCancelledError("the exchange was closed while this was awaited")
         return self._exception
 
-    # -- settling: the first one counts -----------------------------------------------------------
+    # -- settling: the first one counts
 
     def resolve(self, result: object = None) -> None:
         if self._state == "pending":
@@ -90,7 +94,7 @@ class TrioFuture:
         for callback in callbacks:
             callback(self)
 
-    # -- waiting ----------------------------------------------------------------------------------
+    # -- waiting
 
     def add_done_callback(self, callback: Callback) -> None:
         if self._state == "pending":
@@ -107,7 +111,8 @@ class TrioFuture:
                 self._lot = trio.lowlevel.ParkingLot()
             yield from self._lot.park().__await__()
         else:
-            yield from trio.lowlevel.checkpoint_if_cancelled().__await__()
+            checkpoint = trio.lowlevel.checkpoint_if_cancelled  # awaited below, by hand
+            yield from checkpoint().__await__()
         return self.result()
 
     @classmethod
@@ -136,7 +141,8 @@ def as_exception(error: object) -> BaseException:
         return error()
     if isinstance(error, BaseException):
         return error
-    return ExchangeError(str(error))  # type: ignore[no-any-return]  # ccxt has no types
+    translated: BaseException = ExchangeError(str(error))
+    return translated
 
 
 def _copy(source: TrioFuture, target: TrioFuture) -> None:

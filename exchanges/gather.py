@@ -6,6 +6,8 @@ looks at the running async library, so stock users in the same process keep the 
 asyncio name used under trio raises: a new use in a newer ccxt must be loud.
 """
 
+# ruff: noqa: ANN401 - it stands for a module
+
 import asyncio
 import sys
 from collections.abc import Awaitable
@@ -74,16 +76,16 @@ class AsyncioShim:
 
     __name__ = "asyncio"
 
-    def gather(self, *awaitables: Awaitable[Any], **options: Any) -> Any:  # noqa: ANN401
+    def gather(self, *awaitables: Awaitable[Any], **options: Any) -> Any:
         """Return asyncio's or trio's gather of `awaitables`, whichever library runs."""
         if _on_trio():
             return trio_gather(*awaitables, **options)
         return asyncio.gather(*awaitables, **options)
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - stands for a module
+    def __getattr__(self, name: str) -> Any:
         if _on_trio():
             raise RuntimeError(
-                f"ccxt used asyncio.{name} on trio: follow docs/ccxt-upgrade.md before upgrading ccxt"
+                f"ccxt used asyncio.{name} on trio: read docs/ccxt-upgrade.md before upgrading"
             )
         return getattr(asyncio, name)
 

@@ -2,8 +2,10 @@
 
 The URL goes out byte for byte (it is often part of a signature). A request is never sent twice and
 a redirect is never followed: both could place a second order. Before the first byte of a request is
-handed to the socket the running call's `Flight.sent` is set; what fails earlier was provably not sent.
+handed to the socket the running call's `Flight.sent` is set; what fails earlier was not sent.
 """
+
+# ruff: noqa: ANN401, ASYNC109 - the signatures are httpcore2's; the caller's scope is the time-out
 
 import gzip
 import ssl
@@ -44,13 +46,13 @@ class _Stream(httpcore2.AsyncNetworkStream):
     def __init__(self, stream: HalfCloseableStream | trio.SSLStream[HalfCloseableStream]) -> None:
         self._stream = stream
 
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - httpcore2's signature; the caller's cancel scope is the time-out
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         try:
             return bytes(await self._stream.receive_some(max_bytes))
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             raise httpcore2.ReadError(str(error)) from error
 
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - as above
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         if not buffer:
             return
         current_flight().sent = True
@@ -66,7 +68,7 @@ class _Stream(httpcore2.AsyncNetworkStream):
         self,
         ssl_context: ssl.SSLContext,
         server_hostname: str | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109 - as above
+        timeout: float | None = None,
     ) -> "_Stream":
         assert not isinstance(self._stream, trio.SSLStream), "TLS inside TLS is not supported"
         secured = trio.SSLStream(
@@ -79,7 +81,7 @@ class _Stream(httpcore2.AsyncNetworkStream):
             raise httpcore2.ConnectError(str(error.__cause__ or error)) from error
         return _Stream(secured)
 
-    def get_extra_info(self, info: str) -> Any:  # noqa: ANN401 - httpcore2's signature
+    def get_extra_info(self, info: str) -> Any:
         stream = self._stream
         while isinstance(stream, trio.SSLStream):
             stream = stream.transport_stream
@@ -96,7 +98,7 @@ class _Backend(httpcore2.AsyncNetworkBackend):
         self,
         host: str,
         port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 - httpcore2's signature
+        timeout: float | None = None,
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> _Stream:
@@ -216,7 +218,9 @@ def wire_headers(
         wire.append(("Accept", "*/*"))
     if "content-type" not in names and (body is not None or has_body_method):
         wire.append(("Content-Type", "application/octet-stream"))
-    if "content-length" not in names and (body is not None or has_body_method or method == "DELETE"):
+    if "content-length" not in names and (
+        body is not None or has_body_method or method == "DELETE"
+    ):
         wire.append(("Content-Length", str(len(body or b""))))
     return wire
 

@@ -1,8 +1,8 @@
 """Lazy stand-ins for ccxt's packages, whose `__init__` modules import every exchange there is.
 
-`import ccxt` runs 105 modules and takes 67 MB; `ccxt.pro` takes 100 MB. `install()` puts thin package
-objects with the right search path into `sys.modules`, so that only the exchange asked for and its
-bases are imported (43 MB). It must run before anything imports ccxt; every module here that
+`import ccxt` runs 105 modules and takes 67 MB; `ccxt.pro` takes 100 MB. `install()` puts thin
+package objects with the right search path into `sys.modules`, so that only the exchange asked for
+and its bases are imported (43 MB). It must run before anything imports ccxt; every module here that
 imports ccxt calls it first. Nothing of ccxt is changed: its files are read, never written.
 """
 
@@ -29,8 +29,8 @@ class _Names(NamedTuple):
 class LazyPackage(ModuleType):
     """A package whose names are imported when they are first asked for.
 
-    Asking for an exchange gives its class, as ccxt's own `__init__` would bind it, though the import
-    system binds the submodule: ccxt says `class kraken(ccxt.async_support.kraken)`.
+    Asking for an exchange gives its class, as ccxt's own `__init__` would bind it, though the
+    import system binds the submodule: ccxt says `class kraken(ccxt.async_support.kraken)`.
     """
 
     def __init__(self, name: str, names: _Names) -> None:
@@ -79,7 +79,9 @@ def _names_of(init_file: Path) -> _Names:
 
 def _target(module: str, name: str) -> tuple[str, str | None]:
     # `from ccxt.base import errors` names a submodule, every other such line a name in a module.
-    return (f"{module}.{name}", None) if (module, name) == ("ccxt.base", "errors") else (module, name)
+    return (
+        (f"{module}.{name}", None) if (module, name) == ("ccxt.base", "errors") else (module, name)
+    )
 
 
 def installed() -> bool:

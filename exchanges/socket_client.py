@@ -15,19 +15,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import trio
 
-from exchanges import lazy
-
-lazy.install()
-
-# isort: split
-from ccxt.async_support.base.ws.client import Client  # type: ignore[import-untyped]  # no types
-from ccxt.base.errors import (  # type: ignore[import-untyped]  # ccxt has no types
+from exchanges.ccxt_names import (
     BaseError,
+    Client,
     ExchangeError,
     NetworkError,
     RequestTimeout,
 )
-
 from exchanges.errors import CCXT_RAISES
 from exchanges.futures import TrioFuture
 from exchanges.json_text import decode_json
@@ -38,6 +32,7 @@ if TYPE_CHECKING:
 
 # Subscriptions waiting to be sent on one socket; venues allow some hundred.
 OUTBOX_MESSAGES_MAX = 2_000
+CCXT_ERRORS: tuple[type[Exception], ...] = (BaseError,)
 MILLISECONDS_PER_SECOND = 1000
 
 logger = logging.getLogger("exchanges")
@@ -50,10 +45,11 @@ class SocketClient(Client):  # type: ignore[misc]  # ccxt has no types
     # ccxt sets these by name from its configuration.
     url: str
     connection: WebSocket | None
+    connecting = False
     # Whether the facade reads this socket; set by exchanges/streams.py.
     tapped = False
 
-    def __init__(  # noqa: PLR0913 - the signature is ccxt's
+    def __init__(
         self,
         url: str,
         on_message: object,
@@ -86,7 +82,7 @@ class SocketClient(Client):  # type: ignore[misc]  # ccxt has no types
         self._finished = trio.Event()
         self._finished.set()
 
-    # -- futures ----------------------------------------------------------------------------------
+    # -- futures
 
     def future(self, message_hash: str) -> TrioFuture:
         found = self.futures.get(message_hash)
@@ -96,13 +92,13 @@ class SocketClient(Client):  # type: ignore[misc]  # ccxt has no types
             found.reject(self.rejections.pop(message_hash))
         return found
 
-    # -- one connection's life ----------------------------------------------------------------------
+    # -- one connection's life
 
     def connect(self, session: object = None, backoff_delay: float = 0) -> TrioFuture:
         if self.connection is None and not self.connecting:
             self.connecting = True
             self._finished = trio.Event()
-            self.exchange._start_soon(self._run, backoff_delay, name=f"socket {self.url}")
+            self.exchange.start_soon(self._run, backoff_delay, name=f"socket {self.url}")
         return self.connected
 
     async def _run(self, backoff_delay_s: float) -> None:
@@ -127,7 +123,7 @@ class SocketClient(Client):  # type: ignore[misc]  # ccxt has no types
             with trio.fail_after(timeout_ms / MILLISECONDS_PER_SECOND):
                 self.connection = await dial(
                     self.url,
-                    self.exchange._get_ssl_context(),
+                    self.exchange.tls_context(),
                     self.options.get("headers"),
                     compress=bool(self.options.get("compress", 15)),
                 )
@@ -194,15 +190,15 @@ class SocketClient(Client):  # type: ignore[misc]  # ccxt has no types
     def handle_text_or_binary_message(self, data: str | bytes) -> None:
         """Decode one message, numbers as strings, and hand it to the tap or to ccxt."""
         text = data if isinstance(data, str) else data.decode("utf-8", errors="replace")
-        self.exchange._saw_text("in", self, text)
+        self.exchange.saw_text("in", self, text)
         is_json = text[:1] in ("{", "[")
         try:
             message = decode_json(text) if is_json else text
         except ValueError as error:
-            if self.exchange._tapped(self, None):
+            if self.exchange.tapped(self, None):
                 return
             raise ExchangeError(f"{self.url}: a frame is not JSON: {error}") from error
-        if not self.exchange._tapped(self, message):
+        if not self.exchange.tapped(self, message):
             self.on_message_callback(self, message)
 
     async def _ping(self) -> None:
@@ -227,7 +223,7 @@ class SocketClient(Client):  # type: ignore[misc]  # ccxt has no types
         except (BrokenConnectionError, BaseError) as error:
             self.on_error(as_ccxt_error(error))
 
-    # -- sending ------------------------------------------------------------------------------------
+    # -- sending
 
     def queue_send(self, message: object, cost: float | None = None) -> None:
         """Send `message` after those queued before it, as soon as there is a connection."""
@@ -250,13 +246,13 @@ class SocketClient(Client):  # type: ignore[misc]  # ccxt has no types
         text = message if isinstance(message, str) else msgspec.json.encode(message).decode()
         if self.connection is None or self.connection.closed:
             raise NetworkError(f"{self.url}: not connected: nothing was sent")
-        self.exchange._saw_text("out", self, text)
+        self.exchange.saw_text("out", self, text)
         try:
             await self.connection.send_text(text)
         except BrokenConnectionError as error:
             raise NetworkError(f"{self.url}: {error}") from error
 
-    # -- the end --------------------------------------------------------------------------------------
+    # -- the end
 
     def closed(self) -> bool:
         return self.connection is None or self.connection.closed
@@ -289,6 +285,7 @@ class SocketClient(Client):  # type: ignore[misc]  # ccxt has no types
 
 def as_ccxt_error(error: BaseException) -> BaseException:
     """Return an error that ccxt's callers expect."""
-    if isinstance(error, BaseError):
+    if isinstance(error, CCXT_ERRORS):
         return error
-    return ExchangeError(f"{type(error).__name__}: {error}")  # type: ignore[no-any-return]  # no types
+    translated: BaseException = ExchangeError(f"{type(error).__name__}: {error}")
+    return translated

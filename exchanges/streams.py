@@ -29,12 +29,14 @@ from exchanges.socket_client import SocketClient
 from exchanges.types import Book, FrameHook, Ticker, Untrusted
 from supervisor.clock import Clock
 
+# What ends a subscription without being a statement about one stream.
+STREAM_ENDS: tuple[type[Exception], ...] = (VenueError, *CCXT_RAISES)
 CONFLATED = frozenset({"book", "ticker"})
 # The first pause is short because most disconnections are a venue's restart of one front end; the
 # last keeps a dead venue from being hammered (Kraken bans an address at 150 dials in 10 minutes).
 RESUBSCRIBE_PAUSE_S_MIN = 0.1
 RESUBSCRIBE_PAUSE_S_MAX = 10.0
-# Kinds of malformed frames that are told apart in the counts; a venue gone mad must not fill memory.
+# Kinds of malformed frames told apart in the counts: a venue gone mad must not fill memory.
 MALFORMED_KINDS_MAX = 100
 # What a person needs of a bad frame.
 DETAIL_CHARACTERS_MAX = 200
@@ -84,8 +86,8 @@ class Streams:
         self._resubscriptions = 0
         self._dropped = 0
         self._malformed: dict[str, int] = {}
-        exchange._tap = self._tap
-        exchange._text_hook = self._saw
+        exchange.tap = self._tap
+        exchange.text_hook = self._saw
 
     def open(self, topic: Topic) -> Feed[Any]:
         """Start a topic. Raises `ValueError` when it is open: share its feed instead."""
@@ -97,7 +99,7 @@ class Streams:
             on_close=lambda: self._end(topic),
         )
         stream = self._streams[topic] = _Stream(topic, feed)
-        self._exchange._start_soon(self._keep, stream, name=f"stream {topic}")
+        self._exchange.start_soon(self._keep, stream, name=f"stream {topic}")
         return feed
 
     def close(self) -> None:
@@ -115,7 +117,7 @@ class Streams:
             dropped=dropped,
         )
 
-    # -- one topic's task -----------------------------------------------------------------------------
+    # -- one topic's task
 
     async def _keep(self, stream: _Stream) -> None:
         pause_s = RESUBSCRIBE_PAUSE_S_MIN
@@ -143,7 +145,7 @@ class Streams:
         except StreamError as error:
             self._unsubscribe(stream, unsubscribe)
             return error.kind, error.detail
-        except (VenueError, *CCXT_RAISES) as error:
+        except STREAM_ENDS as error:
             return "disconnected", self._harmless(error)
         except trio.Cancelled:
             self._unsubscribe(stream, unsubscribe)
@@ -165,7 +167,7 @@ class Streams:
             self._dropped += stream.feed.dropped
             stream.scope.cancel()
 
-    # -- frames -----------------------------------------------------------------------------------------
+    # -- frames
 
     def _tap(self, client: SocketClient, message: object) -> bool:
         """Take one decoded frame; False leaves it to ccxt."""
@@ -173,26 +175,28 @@ class Streams:
         if not client.tapped:
             return False
         try:
-            if message is None:
-                raise MalformedFrameError("not_json", "a frame is not JSON")
-            decoded = self._adapter.decode(message, self._clock.now_ns())
+            decoded = self._decoded(message)
         except StreamError as error:
             self._fail(error)
-            return True
         except MalformedFrameError as error:
-            self._malformed_frame(client, error.kind, error.detail, error.topic)
-            return True
-        except CCXT_RAISES as error:
-            self._malformed_frame(client, "unreadable", f"{type(error).__name__}: {error}", None)
-            return True
-        if decoded is None:
-            return False
-        if isinstance(decoded, Refused):
-            self._fail(StreamError(decoded.topic, "refused", decoded.detail))
-            return True
-        for each in decoded:
-            self._deliver(each)
+            self._malformed_frame(client, error)
+        else:
+            if decoded is None:
+                return False
+            for each in decoded:
+                self._deliver(each)
         return True
+
+    def _decoded(self, message: object) -> list[Decoded] | None:
+        if message is None:
+            raise MalformedFrameError("not_json", "a frame is not JSON")
+        try:
+            decoded = self._adapter.decode(message, self._clock.now_ns())
+        except CCXT_RAISES as error:
+            raise MalformedFrameError("unreadable", f"{type(error).__name__}: {error}") from error
+        if isinstance(decoded, Refused):
+            raise StreamError(decoded.topic, "refused", decoded.detail)
+        return decoded
 
     def _deliver(self, decoded: Decoded) -> None:
         stream = self._streams.get(decoded.topic)
@@ -213,24 +217,25 @@ class Streams:
         if stream is not None and client is not None and stream.message_hash in client.futures:
             client.reject(error, stream.message_hash)
 
-    def _malformed_frame(
-        self, client: SocketClient, kind: str, detail: str, topic: Topic | None
-    ) -> None:
-        detail = detail[:DETAIL_CHARACTERS_MAX]
-        if kind in self._malformed or len(self._malformed) < MALFORMED_KINDS_MAX:
-            if kind not in self._malformed:
-                logger.warning(
-                    "%s: malformed frame (%s): %s; the stream is resynchronised, further ones of"
-                    " this kind are only counted",
-                    self._adapter.venue,
-                    kind,
-                    detail,
-                )
-            self._malformed[kind] = self._malformed.get(kind, 0) + 1
-        victims = [each for each in self._streams.values() if each.client is client]
-        for stream in victims:
-            if topic is None or stream.topic == topic:
-                self._fail(StreamError(stream.topic, "malformed", f"{kind}: {detail}"))
+    def _malformed_frame(self, client: SocketClient, error: MalformedFrameError) -> None:
+        self._count_malformed(error)
+        detail = f"{error.kind}: {error.detail}"[:DETAIL_CHARACTERS_MAX]
+        for stream in list(self._streams.values()):
+            if stream.client is client and error.topic in (None, stream.topic):
+                self._fail(StreamError(stream.topic, "malformed", detail))
+
+    def _count_malformed(self, error: MalformedFrameError) -> None:
+        if error.kind in self._malformed:
+            self._malformed[error.kind] += 1
+        elif len(self._malformed) < MALFORMED_KINDS_MAX:
+            self._malformed[error.kind] = 1
+            logger.warning(
+                "%s: malformed frame (%s): %s; the stream is resynchronised, further ones of this"
+                " kind are only counted",
+                self._adapter.venue,
+                error.kind,
+                error.detail[:DETAIL_CHARACTERS_MAX],
+            )
 
     def _distrust(self, stream: _Stream, kind: str, detail: str) -> None:
         event = Untrusted(
@@ -249,7 +254,7 @@ class Streams:
             text = text.replace(secret, "***")
         return text[:DETAIL_CHARACTERS_MAX]
 
-    # -- capture ------------------------------------------------------------------------------------------
+    # -- capture
 
     def _saw(self, direction: str, client: SocketClient, text: str) -> None:
         if self._on_frame is None:

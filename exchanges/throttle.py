@@ -29,9 +29,7 @@ class Throttler:
         self._capacity = float(config.get("capacity", 1.0))
         self._tokens = float(config.get("tokens", 0.0))
         self._window_ms = float(config.get("windowSize", 60_000.0))
-        self._weight_max = (
-            self._window_ms / float(config["rateLimit"]) if self._is_window else 0.0
-        )
+        self._weight_max = self._window_ms / float(config["rateLimit"]) if self._is_window else 0.0
         # (when in ms, cost) of what went out within the window; at most weight_max / cost entries.
         self._sent: deque[tuple[float, float]] = deque()
         self._refilled_at_ms: float | None = None

@@ -23,6 +23,7 @@ OrderStatus = Literal[
 # Why an execution report was sent.
 ExecutionKind = Literal["accepted", "fill", "canceled", "expired", "amended", "status"]
 
+
 class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     """What the venue says about one spot market.
 
@@ -85,8 +86,8 @@ class Credentials:
 class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
     """Where a venue is, when it is not at the addresses ccxt knows.
 
-    `rest` is like ``http://127.0.0.1:8080``; `websocket_public` and `websocket_private` are complete
-    WebSocket addresses with their path, like ``ws://127.0.0.1:8080/v2``.
+    `rest` is like ``http://127.0.0.1:8080``; `websocket_public` and `websocket_private` are
+    complete WebSocket addresses with their path, like ``ws://127.0.0.1:8080/v2``.
     """
 
     rest: str
@@ -266,7 +267,7 @@ class Ticker(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Candle(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One bar as it stands; it may come again until its interval is over. `volume` is base asset."""
+    """One bar as it stands; it may come again until it is over. `volume` is of the base asset."""
 
     symbol: str
     interval_s: int
@@ -282,10 +283,10 @@ class Candle(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Untrusted(msgspec.Struct, frozen=True, kw_only=True):
-    """The stream cannot be believed until its next `snapshot` event; the client resubscribes itself.
+    """The stream cannot be believed until its next `Subscribed`, which the client brings about.
 
-    `kind` is `disconnected`, `malformed`, `checksum`, `crossed`, `overflow`, `sequence` or `refused`
-    (the venue did not take the subscription). Whoever holds orders reconciles after this.
+    `kind` is `disconnected`, `malformed`, `checksum`, `crossed`, `overflow`, `sequence` or
+    `refused` (the venue did not take the subscription). Whoever holds orders reconciles after it.
     """
 
     stream: str

@@ -21,7 +21,8 @@ from typing import Self, TypeVar
 from exchanges.adapters import adapter_for
 from exchanges.adapters.base import Adapter, Topic
 from exchanges.errors import CCXT_RAISES, Code, VenueError, venue_error
-from exchanges.factory import TrioExchange, build_exchange
+from exchanges.exchange import TrioExchange
+from exchanges.factory import build_exchange
 from exchanges.feed import Feed
 from exchanges.flight import Flight, flying
 from exchanges.streams import Streams, StreamStatistics
@@ -48,8 +49,8 @@ from supervisor.clock import Clock
 
 T = TypeVar("T")
 
-# A request that has no answer after this long is given up (its outcome is then AMBIGUOUS). Kraken's
-# matching answers within 1 s in bad hours; ccxt's default of 10 s would hold a cancellation too long.
+# A request without an answer after this long is given up (its outcome is then AMBIGUOUS). Kraken's
+# matching answers within 1 s in bad hours; ccxt's 10 s would hold a cancellation too long.
 REQUEST_TIMEOUT_MS = 5_000
 
 
@@ -118,7 +119,7 @@ class VenueClient:
         self._streams.close()
         await self._exchange.__aexit__(kind, error, traceback)
 
-    # -- reference data -------------------------------------------------------------------------
+    # -- reference data
 
     async def load_instruments(self, *, reload: bool = False) -> list[Instrument]:
         """Return every spot instrument of the venue, loaded once unless `reload`."""
@@ -142,7 +143,7 @@ class VenueClient:
         """Return the venue's clock (its resolution is often a second)."""
         return await self._call(lambda: self._adapter.fetch_time_ns(self._exchange))
 
-    # -- account ----------------------------------------------------------------------------------
+    # -- account
 
     async def fetch_balances(self) -> Balances:
         """Return all balances of the account, free, used and total as decimal strings."""
@@ -177,7 +178,7 @@ class VenueClient:
         """Return every fill of the account since `since_ns`, all pages, oldest first."""
         return await self._call(lambda: self._adapter.fetch_my_trades(self._exchange, since_ns))
 
-    # -- orders -----------------------------------------------------------------------------------
+    # -- orders
 
     async def submit(self, ticket: OrderTicket) -> Accepted:
         """Send one order, exactly once. Raises `VenueError`; AMBIGUOUS means it may be live."""
@@ -207,7 +208,7 @@ class VenueClient:
         count = await self._call(lambda: self._adapter.cancel_all(self._exchange))
         return CancelAccepted(count=count, received_ns=self._clock.now_ns())
 
-    # -- streams ----------------------------------------------------------------------------------
+    # -- streams
 
     def watch_book(self, symbol: str, depth: int = 10) -> Feed[Book | Subscribed | Untrusted]:
         """Stream the top `depth` levels of a book. Only the newest is kept for a slow reader."""
@@ -221,7 +222,9 @@ class VenueClient:
         """Stream the ticker. Only the newest is kept for a slow reader."""
         return self._open(Topic("ticker", symbol))
 
-    def watch_candles(self, symbol: str, interval_s: int = 60) -> Feed[Candle | Subscribed | Untrusted]:
+    def watch_candles(
+        self, symbol: str, interval_s: int = 60
+    ) -> Feed[Candle | Subscribed | Untrusted]:
         """Stream candles of `interval_s` seconds, the current one whenever it changes."""
         return self._open(Topic("candles", symbol, interval_s))
 
@@ -237,7 +240,7 @@ class VenueClient:
         """Return frames, malformed frames, reconnections and drops since the client was built."""
         return self._streams.statistics()
 
-    # -- inside -----------------------------------------------------------------------------------
+    # -- inside
 
     def _open(self, topic: Topic) -> Feed[T]:
         if topic.symbol:

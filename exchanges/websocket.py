@@ -54,7 +54,7 @@ class Received(NamedTuple):
 
 
 class DialError(Exception):
-    """No WebSocket connection came about. `retry_after_s` is what the venue asked for, if it did."""
+    """No WebSocket connection came about. `retry_after_s`: what the venue asked for, if it did."""
 
     def __init__(self, detail: str, retry_after_s: float | None = None) -> None:
         self.retry_after_s = retry_after_s

@@ -14,4 +14,6 @@ def adapter_for(venue: str) -> Adapter:
         return _ADAPTERS[venue]()
     except KeyError:
         known = ", ".join(sorted(_ADAPTERS))
-        raise ValueError(f"there is no adapter for venue {venue!r}: choose one of {known}") from None
+        raise ValueError(
+            f"there is no adapter for venue {venue!r}: choose one of {known}"
+        ) from None

@@ -97,7 +97,7 @@ class Adapter(ABC):
     def config(self, endpoints: Endpoints | None) -> dict[str, Any]:
         """Return ccxt's constructor configuration; never credentials."""
 
-    # -- REST: every method may raise ccxt's errors and VenueError ----------------------------------
+    # -- REST: every method may raise ccxt's errors and VenueError
 
     @abstractmethod
     def instrument(self, market: Mapping[str, Any]) -> Instrument | None:
@@ -120,7 +120,9 @@ class Adapter(ABC):
     ) -> list[OrderReport]: ...
 
     @abstractmethod
-    async def fetch_my_trades(self, exchange: "TrioExchange", since_ns: int) -> list[FillReport]: ...
+    async def fetch_my_trades(
+        self, exchange: "TrioExchange", since_ns: int
+    ) -> list[FillReport]: ...
 
     @abstractmethod
     async def submit(
@@ -136,11 +138,11 @@ class Adapter(ABC):
     @abstractmethod
     async def cancel_all(self, exchange: "TrioExchange") -> int: ...
 
-    # -- streams ------------------------------------------------------------------------------------
+    # -- streams
 
     @abstractmethod
     async def subscription(self, exchange: "TrioExchange", topic: Topic) -> Subscription:
-        """Return how to subscribe now (a private one may fetch a token) and forget its old state."""
+        """Return how to subscribe now (it may fetch a token); forget the old state."""
 
     @abstractmethod
     def is_private(self, exchange: "TrioExchange", url: str) -> bool:

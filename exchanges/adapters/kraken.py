@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from exchanges.adapters.base import Adapter, Decoded, Refused, Subscription, Topic
 from exchanges.adapters.kraken_ccxt import OVERRIDES
 from exchanges.adapters.kraken_streams import KrakenStreams
-from exchanges.errors import Code, Rule, VenueError
+from exchanges.errors import Code, Reason, Rule, VenueError
 from exchanges.timestamps import (
     NANOSECONDS_PER_SECOND,
     rfc3339_text,
@@ -52,26 +52,44 @@ _STATUS: dict[str, OrderStatus] = {
 
 def _rules() -> tuple[Rule, ...]:
     # Kraken's error strings. The order matters: the first match decides.
-    words: list[tuple[str, Code, str]] = [
+    words: list[tuple[str, Code, Reason]] = [
         (r"EOrder:Unknown order", Code.NOT_FOUND, ""),
         (r"EService:Deadline elapsed", Code.REJECTED, "deadline_elapsed"),
         (r"EOrder:Insufficient (funds|margin)", Code.INSUFFICIENT_FUNDS, ""),
         (r"EOrder:Post only", Code.REJECTED, "post_only_would_take"),
         (r"E\w+:.*minimum not met", Code.REJECTED, "minimum"),
-        (r"EOrder:Tick size|:Invalid price|Invalid arguments:(price|volume)", Code.REJECTED, "off_grid"),
-        (r"(?i)duplicate.*cl_ord_id|cl_ord_id.*(duplicate|unique|exist|use)", Code.REJECTED,
-         "duplicate_client_order_id"),
-        (r"EOrder:(Orders|Positions|Scheduled orders) limit exceeded", Code.REJECTED, "limit_of_orders"),
-        (r"Rate limit exceeded|Too many requests|Temporary lockout|EService:Throttled",
-         Code.RATE_LIMITED, ""),
+        (
+            r"EOrder:Tick size|:Invalid price|Invalid arguments:(price|volume)",
+            Code.REJECTED,
+            "off_grid",
+        ),
+        (
+            r"(?i)duplicate.*cl_ord_id|cl_ord_id.*(duplicate|unique|exist|use)",
+            Code.REJECTED,
+            "duplicate_client_order_id",
+        ),
+        (
+            r"EOrder:(Orders|Positions|Scheduled orders) limit exceeded",
+            Code.REJECTED,
+            "limit_of_orders",
+        ),
+        (
+            r"Rate limit exceeded|Too many requests|Temporary lockout|EService:Throttled",
+            Code.RATE_LIMITED,
+            "",
+        ),
         (r"EService:Market in", Code.REJECTED, "market_mode"),
-        (r"EAPI:Invalid (key|signature|nonce)|Permission denied|EAuth:|ESession:|EAccount:|User Locked",
-         Code.AUTHENTICATION, ""),
+        (
+            r"EAPI:Invalid (key|signature|nonce)|Permission denied|User Locked",
+            Code.AUTHENTICATION,
+            "",
+        ),
+        (r"EAuth:|ESession:|EAccount:", Code.AUTHENTICATION, ""),
         (r"EService:(Unavailable|Busy|Timeout)|Internal error", Code.AMBIGUOUS, ""),
         (r"EQuery:|EGeneral:(Invalid arguments|Unknown)|EAPI:(Bad|Feature)", Code.INVALID, ""),
     ]
     return tuple(
-        Rule(pattern=re.compile(pattern), code=code, reason=reason)  # type: ignore[arg-type]  # the list above holds literal reasons
+        Rule(pattern=re.compile(pattern), code=code, reason=reason)
         for pattern, code, reason in words
     )
 
@@ -105,7 +123,7 @@ class KrakenAdapter(Adapter):
             "urls": {"api": {"public": rest, "private": rest, "ws": websocket}},
         }
 
-    # -- reference data -----------------------------------------------------------------------------
+    # -- reference data
 
     def instrument(self, market: Mapping[str, Any]) -> Instrument | None:
         if not market.get("spot"):
@@ -134,7 +152,7 @@ class KrakenAdapter(Adapter):
         answer = await exchange.publicGetTime()
         return int(answer["result"]["unixtime"]) * NANOSECONDS_PER_SECOND
 
-    # -- account --------------------------------------------------------------------------------------
+    # -- account
 
     async def fetch_balances(self, exchange: "TrioExchange") -> tuple[Balance, ...]:
         answer = await exchange.privatePostBalanceEx()
@@ -174,7 +192,7 @@ class KrakenAdapter(Adapter):
         fills = [_fill_report(exchange, exec_id, row) for exec_id, row in rows.items()]
         return sorted(fills, key=lambda fill: (fill.at_ns, fill.exec_id))
 
-    # -- orders -----------------------------------------------------------------------------------------
+    # -- orders
 
     async def submit(
         self, exchange: "TrioExchange", ticket: OrderTicket, instrument: Instrument, now_ns: int
@@ -229,7 +247,7 @@ class KrakenAdapter(Adapter):
         answer = await exchange.privatePostCancelAll()
         return int(answer["result"]["count"])
 
-    # -- streams ----------------------------------------------------------------------------------------
+    # -- streams
 
     async def subscription(self, exchange: "TrioExchange", topic: Topic) -> Subscription:
         urls = exchange.urls["api"]["ws"]
@@ -337,9 +355,7 @@ def _fill_report(exchange: "TrioExchange", exec_id: str, row: Mapping[str, Any])
     )
 
 
-def _fees(
-    exchange: "TrioExchange", symbol: str | None, amount: str, flags: str
-) -> tuple[Fee, ...]:
+def _fees(exchange: "TrioExchange", symbol: str | None, amount: str, flags: str) -> tuple[Fee, ...]:
     if symbol is None or not Decimal(amount):
         return ()
     market = exchange.market(symbol)

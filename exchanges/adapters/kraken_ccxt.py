@@ -1,19 +1,17 @@
 """Where ccxt's Kraken class is wrong, put right: the checksum of its order book.
 
-With `options["watchOrderBook"]["checksum"]` on, ccxt 4.5.90 computes the checksum from floats, which
-raises, and its socket stays deaf. Here the book keeps the texts the venue sent beside the numbers.
+With `options["watchOrderBook"]["checksum"]` on, ccxt 4.5.90 computes the checksum from floats,
+which raises, and its socket stays deaf. Here the book keeps the texts the venue sent beside the
+numbers.
 """
+
+# ruff: noqa: ANN401 - the signatures are ccxt's
 
 import zlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
-from exchanges import lazy
-
-lazy.install()
-
-# isort: split
-from ccxt.base.errors import ChecksumError  # type: ignore[import-untyped]  # ccxt has no types
+from exchanges.ccxt_names import ChecksumError
 
 if TYPE_CHECKING:
     from exchanges.exchange import TrioExchange
@@ -49,14 +47,14 @@ class _HeldClient:
         self.resolved = (result, message_hash)
 
 
-def custom_handle_deltas(self: "TrioExchange", bookside: Any, deltas: list[Any]) -> None:  # noqa: ANN401 - ccxt's signature
+def custom_handle_deltas(self: "TrioExchange", bookside: Any, deltas: list[Any]) -> None:
     """Store each level's numbers with their texts."""
     for delta in deltas:
         bookside.store(VerbatimFloat(str(delta["price"])), VerbatimFloat(str(delta["qty"])))
 
 
 def _handle_order_book(original: Callable[..., None]) -> Callable[..., None]:
-    def handle_order_book(self: "TrioExchange", client: "SocketClient", message: Any) -> None:  # noqa: ANN401 - ccxt's signature
+    def handle_order_book(self: "TrioExchange", client: "SocketClient", message: Any) -> None:
         options = self.options["watchOrderBook"]
         is_checked = options.get("checksum") is True
         held = _HeldClient(client)
@@ -80,12 +78,12 @@ def _handle_order_book(original: Callable[..., None]) -> Callable[..., None]:
     return handle_order_book
 
 
-def _checksum(book: Any) -> int:  # noqa: ANN401 - ccxt's book
+def _checksum(book: Any) -> int:
     levels = [*book["asks"][:CHECKSUM_LEVELS], *book["bids"][:CHECKSUM_LEVELS]]
     return zlib.crc32("".join(price.digits() + size.digits() for price, size in levels).encode())
 
 
-def handle_order_book(self: "TrioExchange", client: "SocketClient", message: Any) -> None:  # noqa: ANN401 - ccxt's signature
+def handle_order_book(self: "TrioExchange", client: "SocketClient", message: Any) -> None:
     """Apply a book frame and, if the option asks for it, compare the checksum."""
     _handle_order_book(super(type(self), self).handle_order_book.__func__)(self, client, message)
 

@@ -169,7 +169,7 @@ class KrakenStreams:
             self._private_refused = True
         return Refused(topic, str(message.get("error", "no reason was given")))
 
-    # -- public channels --------------------------------------------------------------------------------
+    # -- public channels
 
     def _book(self, message: Row, now_ns: int) -> list[Decoded]:
         row = message["data"][0]
@@ -264,7 +264,7 @@ class KrakenStreams:
             decoded.append(Decoded(Topic("candles", row["symbol"], interval_s), candle))
         return decoded
 
-    # -- private channels ---------------------------------------------------------------------------------
+    # -- private channels
 
     def _executions(self, message: Row, now_ns: int) -> list[Decoded]:
         topic = Topic("executions")
@@ -352,7 +352,9 @@ def _offered_depth(wanted: int) -> int:
     for depth in BOOK_DEPTHS:
         if depth >= wanted:
             return depth
-    raise ValueError(f"Kraken's books have at most {BOOK_DEPTHS[-1]} levels, {wanted} were asked for")
+    raise ValueError(
+        f"Kraken's books have at most {BOOK_DEPTHS[-1]} levels, {wanted} were asked for"
+    )
 
 
 def _levels(rows: Iterable[Row], instrument: Instrument) -> list[Level]:
