@@ -2,10 +2,12 @@
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from messages.base import Message
 from messages.market import Instrument, InstrumentListed
 from messages.money import AccountConfigured, RiskAccount, RiskConfigured
-from messages.orders import OrderRequest, OrderType, Side, Terms, VenueFill, VenueOrder
+from messages.orders import OrderRequest, OrderState, OrderType, Side, Terms, VenueFill, VenueOrder
 from supervisor.probe import Outcome, Recorded, Sent
 
 SECOND_NS = 1_000_000_000
@@ -61,43 +63,71 @@ ACCOUNT = AccountConfigured(
 )
 
 
-def risk_configured(**changes: Any) -> RiskConfigured:
-    """Limits: 1 000 USDT an order, 3 000 USDT a position, five orders a minute."""
-    fields: dict[str, Any] = {
-        "lines": (LINE,),
-        "order_notional_max": {"USDT": 1_000_000_000},
-        "position_notional_max": {"USDT": 3_000_000_000},
-        "orders_per_minute_max": 5,
-        "symbols_allowed": {"kraken-sim": (SYMBOL,)},
-        "stale_ns_max": 2 * SECOND_NS,
-        "accounts": (RISK_ACCOUNT,),
-        "alerts": ALERTS,
-    }
-    return RiskConfigured(**(fields | changes))
+_RISK_CONFIGURED = RiskConfigured(
+    lines=(LINE,),
+    order_notional_max={"USDT": 1_000_000_000},
+    position_notional_max={"USDT": 3_000_000_000},
+    orders_per_minute_max=5,
+    symbols_allowed={"kraken-sim": (SYMBOL,)},
+    stale_ns_max=2 * SECOND_NS,
+    accounts=(RISK_ACCOUNT,),
+    alerts=ALERTS,
+)
+_TERMS = Terms(
+    client_order_id="order-1",
+    user="alice",
+    vault="kraken-sim-usdt",
+    sleeve="flash",
+    venue="kraken-sim",
+    environment="sim",
+    symbol=SYMBOL,
+    side=Side.BUY,
+    type=OrderType.LIMIT,
+    quantity_lots=1_000,
+    limit_ticks=200_000,
+    ledger=LEDGER,
+)
+_FILL = VenueFill(
+    exec_id="e1",
+    client_order_id="order-1",
+    venue_order_id="V-order-1",
+    symbol=SYMBOL,
+    side=Side.BUY,
+    price_ticks=200_000,
+    quantity_lots=400,
+    cost_minor=80_000_000,
+    fee_minor=208_000,
+    fee_asset="USDT",
+    maker=False,
+    at_ns=START_NS,
+)
+_VENUE_ORDER = VenueOrder(
+    client_order_id="order-1",
+    venue_order_id="V-order-1",
+    symbol=SYMBOL,
+    side=Side.BUY,
+    type=OrderType.LIMIT,
+    quantity_lots=1_000,
+    limit_ticks=200_000,
+    filled_lots=0,
+    state=OrderState.OPEN,
+)
 
 
-def terms(client_order_id: str = "order-1", **changes: Any) -> Terms:
-    """A limit buy of 0.1 ETH at 2 000.00 USDT: 200 USDT."""
-    fields: dict[str, Any] = {
-        "client_order_id": client_order_id,
-        "user": "alice",
-        "vault": "kraken-sim-usdt",
-        "sleeve": "flash",
-        "venue": "kraken-sim",
-        "environment": "sim",
-        "symbol": SYMBOL,
-        "side": Side.BUY,
-        "type": OrderType.LIMIT,
-        "quantity_lots": 1_000,
-        "limit_ticks": 200_000,
-        "ledger": LEDGER,
-    }
-    return Terms(**(fields | changes))
+def risk_configured(**changes: object) -> RiskConfigured:
+    """Return limits: 1 000 USDT an order, 3 000 USDT a position, five orders a minute."""
+    return replace(_RISK_CONFIGURED, **changes)
 
 
-def request(client_order_id: str = "order-1", **changes: Any) -> OrderRequest:
-    """The ledger's request for `terms`."""
-    reference_ticks = changes.pop("reference_ticks", 200_000)
+def terms(client_order_id: str = "order-1", **changes: object) -> Terms:
+    """Return a limit buy of 0.1 ETH at 2 000.00 USDT: 200 USDT."""
+    return replace(_TERMS, client_order_id=client_order_id, **changes)
+
+
+def request(
+    client_order_id: str = "order-1", *, reference_ticks: int = 200_000, **changes: object
+) -> OrderRequest:
+    """Return the ledger's request for `terms`."""
     return OrderRequest(
         terms=terms(client_order_id, **changes),
         reference_ticks=reference_ticks,
@@ -106,38 +136,17 @@ def request(client_order_id: str = "order-1", **changes: Any) -> OrderRequest:
     )
 
 
-def fill(exec_id: str, client_order_id: str = "order-1", **changes: Any) -> VenueFill:
-    """An execution of 0.04 ETH at 2 000.00 USDT."""
-    fields: dict[str, Any] = {
-        "exec_id": exec_id,
-        "client_order_id": client_order_id,
-        "venue_order_id": f"V-{client_order_id}",
-        "symbol": SYMBOL,
-        "side": Side.BUY,
-        "price_ticks": 200_000,
-        "quantity_lots": 400,
-        "cost_minor": 80_000_000,
-        "fee_minor": 208_000,
-        "fee_asset": "USDT",
-        "maker": False,
-        "at_ns": START_NS,
-    }
-    return VenueFill(**(fields | changes))
+def fill(exec_id: str, client_order_id: str = "order-1", **changes: object) -> VenueFill:
+    """Return an execution of 0.04 ETH at 2 000.00 USDT."""
+    ids = {"exec_id": exec_id, "client_order_id": client_order_id}
+    named = replace(_FILL, **ids, venue_order_id=f"V-{client_order_id}")
+    return replace(named, **changes)
 
 
-def venue_order(client_order_id: str = "order-1", **changes: Any) -> VenueOrder:
-    """The order of `terms` as the venue tells it."""
-    fields: dict[str, Any] = {
-        "client_order_id": client_order_id,
-        "venue_order_id": f"V-{client_order_id}",
-        "symbol": SYMBOL,
-        "side": Side.BUY,
-        "type": OrderType.LIMIT,
-        "quantity_lots": 1_000,
-        "limit_ticks": 200_000,
-        "filled_lots": 0,
-    }
-    return VenueOrder(**(fields | changes))
+def venue_order(client_order_id: str = "order-1", **changes: object) -> VenueOrder:
+    """Return the order of `terms` as the venue tells it."""
+    ids = {"client_order_id": client_order_id, "venue_order_id": f"V-{client_order_id}"}
+    return replace(replace(_VENUE_ORDER, **ids), **changes)
 
 
 def sent_to(outcomes: list[Outcome], address: str) -> list[Message]:
