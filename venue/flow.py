@@ -2,7 +2,7 @@
 
 Everything here is a function of (seed, time since the epoch) or (seed, event index): no state, no
 transcendental functions, only IEEE additions, products and quotients, so every machine computes
-the same ticks. A random number is a hash of (seed, stream, counter).
+the same ticks. Random numbers come from `venue.counter`.
 
 **Price.** The fair price is `open × (1 + x(t))`, where x is a sum of value-noise octaves (random
 values on a lattice in time, joined smoothly) with periods from a second to a month, and of a
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from venue import book as bk
 from venue import matching as mt
+from venue.counter import hash53, noise, uniform
 from venue.kernels import kernel
 
 SECOND_NS = 1_000_000_000
@@ -81,31 +82,6 @@ class FlowParameters(NamedTuple):
 
 
 @kernel
-def _hash(seed: int, stream: int, counter: int) -> int:
-    z = np.uint64(seed) + np.uint64(counter) * np.uint64(0x9E3779B97F4A7C15)
-    z += np.uint64(stream + 1) * np.uint64(0xD1B54A32D192ED03)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.int64((z ^ (z >> np.uint64(31))) >> np.uint64(11))
-
-
-@kernel
-def uniform(seed: int, stream: int, counter: int) -> float:
-    """A number in [0, 1), a pure function of its arguments (splitmix64's finalizer)."""
-    return _hash(seed, stream, counter) * (1.0 / 9007199254740992.0)
-
-
-@kernel
-def _noise(seed: int, stream: int, at_ns: int, period_ns: int) -> float:
-    """Smooth noise in (−1, 1) whose lattice lies `period_ns` apart."""
-    cell = at_ns // period_ns
-    part = (at_ns - cell * period_ns) / period_ns
-    a = uniform(seed, stream, cell) * 2.0 - 1.0
-    b = uniform(seed, stream, cell + 1) * 2.0 - 1.0
-    return a + (b - a) * (part * part * (3.0 - 2.0 * part))
-
-
-@kernel
 def regime_of(p: FlowParameters, block: int) -> int:
     """The regime of a block of time: calm 30 %, trend 25 %, burst 15 %, mean-reverting 30 %."""
     u = uniform(p.seed, _REGIME, block)
@@ -142,14 +118,14 @@ def _cycle(p: FlowParameters, at_ns: int) -> float:
 def fair_price(p: FlowParameters, at_ns: int) -> float:
     """The reference price in ticks at `at_ns` after the epoch."""
     x = p.cycle_amplitude * regime_scale(p, at_ns, CYCLE) * _cycle(p, at_ns)
-    x += p.wander_amplitude * _noise(p.seed, _WANDER, at_ns, 300 * SECOND_NS)
+    x += p.wander_amplitude * noise(p.seed, _WANDER, at_ns, 300 * SECOND_NS)
     drift = regime_scale(p, at_ns, DRIFT)
-    x += 0.25 * p.wander_amplitude * drift * _noise(p.seed, _TREND, at_ns, 90 * SECOND_NS)
+    x += 0.25 * p.wander_amplitude * drift * noise(p.seed, _TREND, at_ns, 90 * SECOND_NS)
     rough = p.rough_amplitude * regime_scale(p, at_ns, ROUGH)
-    x += rough * _noise(p.seed, _ROUGH, at_ns, SECOND_NS)
+    x += rough * noise(p.seed, _ROUGH, at_ns, SECOND_NS)
     for i in range(4):
         period_ns = _SLOW_PERIODS_S[i] * SECOND_NS
-        slow = _noise(p.seed, 32 + i, at_ns, period_ns) - _noise(p.seed, 32 + i, 0, period_ns)
+        slow = noise(p.seed, 32 + i, at_ns, period_ns) - noise(p.seed, 32 + i, 0, period_ns)
         x += 0.5 * p.slow_amplitude * _SLOW_SHARES[i] * slow
     return p.open_price_ticks * (1.0 + x)
 
@@ -157,7 +133,7 @@ def fair_price(p: FlowParameters, at_ns: int) -> float:
 @kernel
 def event_time(p: FlowParameters, index: int) -> int:
     """When event `index` happens, in ns after the epoch; strictly increasing in `index`."""
-    return index * p.interval_ns + _hash(p.seed, _TIME, index) % p.interval_ns
+    return index * p.interval_ns + hash53(p.seed, _TIME, index) % p.interval_ns
 
 
 @kernel
@@ -166,7 +142,7 @@ def _quote(book: bk.BookArrays, p: FlowParameters, index: int, slot: int, at_ns:
     side = bk.SELL if slot % 2 == 1 else bk.BUY
     level = slot // 2
     counter = index * IDS_PER_EVENT + slot
-    breath = 1.0 + 0.6 * _noise(p.seed, _SPREAD_NOISE, at_ns, 7 * SECOND_NS)
+    breath = 1.0 + 0.6 * noise(p.seed, _SPREAD_NOISE, at_ns, 7 * SECOND_NS)
     half = p.half_spread * breath * regime_scale(p, at_ns, SPREAD)
     steps = level + 0.06 * level * level + uniform(p.seed, _OFFSET, counter)
     fair = fair_price(p, at_ns)

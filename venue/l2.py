@@ -61,6 +61,10 @@ class L2Book:
         bid, ask = self._book.best_bid_ticks(), self._book.best_ask_ticks()
         return bid, self._book.level_lots(BUY, bid), ask, self._book.level_lots(SELL, ask)
 
+    def lots_at(self, side: int, price_ticks: int) -> int:
+        """Lots at one price; 0 where there is no level."""
+        return self._book.level_lots(side, price_ticks)
+
     def depth(self, levels: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(bids, asks): (n, 2) of (ticks, lots), best first."""
         return self._book.depth(levels)
