@@ -1,1 +1,1 @@
-"""One module per venue protocol that the box speaks."""
+"""What real venues speak, one protocol per venue."""

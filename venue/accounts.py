@@ -1,0 +1,66 @@
+"""Accounts of the venue and the double-entry balances behind them."""
+
+from dataclasses import dataclass, field
+
+from venue.config import AccountConfig
+
+# Three accounts nobody can log in to, so that the balances of every asset always sum to zero.
+FLOW_ACCOUNT = 0  # the generated participants' side of each trade
+FEES_ACCOUNT = -1  # what the venue earned
+OUTSIDE_ACCOUNT = -2  # the counterpart of deposits and withdrawals
+
+
+@dataclass(slots=True)
+class Account:
+    """A customer: credentials, limits already used, balances and what of them is reserved."""
+
+    number: int
+    name: str
+    api_key: str
+    api_secret: str
+    maker_ppm: int
+    taker_ppm: int
+    may_trade: bool = True
+    last_nonce: int = 0
+    cancel_after_ns: int = 0
+    """When the dead man's switch cancels everything; 0 means it is off."""
+    balances: dict[str, int] = field(default_factory=dict)
+    holds: dict[str, int] = field(default_factory=dict)
+
+    def available_units(self, asset: str) -> int:
+        return self.balances.get(asset, 0) - self.holds.get(asset, 0)
+
+    def hold(self, asset: str, by_units: int) -> None:
+        """Reserve more (or less, when negative) of `asset`."""
+        held_units = self.holds.get(asset, 0) + by_units
+        assert held_units >= 0, "a hold was released twice"
+        self.holds[asset] = held_units
+
+
+# (30-day volume in USD from which the tier holds, taker ppm, maker ppm): Kraken Pro's spot schedule.
+FEE_SCHEDULE: tuple[tuple[int, int, int], ...] = (
+    (0, 4_000, 2_500),
+    (10_000, 3_500, 2_000),
+    (50_000, 2_400, 1_400),
+    (100_000, 2_200, 1_200),
+    (250_000, 2_000, 1_000),
+    (500_000, 1_800, 800),
+    (1_000_000, 1_600, 600),
+    (2_500_000, 1_400, 400),
+    (5_000_000, 1_200, 200),
+    (10_000_000, 1_000, 0),
+)
+
+
+def account_from(number: int, config: AccountConfig) -> Account:
+    """Return the account that `config` describes, without balances."""
+    _, taker_ppm, maker_ppm = FEE_SCHEDULE[config.fee_tier]
+    return Account(
+        number=number,
+        name=config.name,
+        api_key=config.api_key,
+        api_secret=config.api_secret,
+        maker_ppm=maker_ppm,
+        taker_ppm=taker_ppm,
+        may_trade=config.may_trade,
+    )

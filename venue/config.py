@@ -1,0 +1,128 @@
+"""What a box is configured with. Amounts and prices are decimal text; unknown keys are refused."""
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from venue.instruments import Asset, Instrument, MalformedNumberError, parse_units
+from venue.market import MarketSpec
+
+
+class VenueConfigError(Exception):
+    """The configuration contradicts itself; the text names the key and what is allowed."""
+
+
+class FaultProfileName(StrEnum):
+    """How badly the venue behaves on its own account."""
+
+    NONE = "none"
+    MILD = "mild"
+    NASTY = "nasty"
+
+
+class RateTier(StrEnum):
+    """Whose request limits apply: Kraken's three verification tiers, or none at all."""
+
+    NONE = "none"
+    STARTER = "starter"
+    INTERMEDIATE = "intermediate"
+    PRO = "pro"
+
+
+class AccountConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One customer. `balances` are deposited once, when the account is first seen."""
+
+    name: str
+    api_key: str
+    api_secret: str
+    """Base64, as Kraken issues it."""
+    balances: dict[str, str] = {}
+    fee_tier: int = 0
+    """Row of `venue.accounts.FEE_SCHEDULE`, 0 to 9."""
+    may_trade: bool = True
+    """False: queries only; orders get `EGeneral:Permission denied`."""
+
+
+class MarketConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One listed pair: its generated market and the smallest order."""
+
+    spec: MarketSpec = MarketSpec()
+    order_minimum: str = "0.002"
+    cost_minimum: str = "0.5"
+
+
+# Decimals of an asset's minor unit where they differ from the common 8.
+ASSET_DECIMALS = {"BTC": 10, "ETH": 10, "USD": 8}
+ASSET_DECIMALS_COMMON = 8
+
+
+class VenueConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One exchange in a box."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    """0 takes a free port; `serve_venue` tells which."""
+    protocol: str = "kraken"
+    data_file: str | None = None
+    """SQLite file that outlives a kill; None keeps everything in memory."""
+    markets: tuple[MarketConfig, ...] = (MarketConfig(),)
+    accounts: tuple[AccountConfig, ...] = ()
+    seed: int = 1
+    fault_profile: FaultProfileName = FaultProfileName.NONE
+    rate_tier: RateTier = RateTier.PRO
+    visibility_lag_ms: int = 0
+    """An accepted order, and a fill, appear in queries only this much later."""
+    tick_interval_ms: int = 50
+    """How often the market moves on and differences are published."""
+    token_lifetime_s: int = 900
+    """A WebSocket token must be used within this time (Kraken: 15 minutes)."""
+    warm_up_s: int = 3600
+    """Market history made before the first start, so that candles exist."""
+
+
+def asset_named(name: str) -> Asset:
+    """Return the asset `name` with its minor unit."""
+    return Asset(name, ASSET_DECIMALS.get(name, ASSET_DECIMALS_COMMON))
+
+
+def _units(key: str, text: str, decimals: int) -> int:
+    try:
+        units = parse_units(text, decimals)
+    except MalformedNumberError as error:
+        raise VenueConfigError(f"{key}: {error}") from error
+    if units == 0:
+        raise VenueConfigError(f"{key}: was zero, must be positive")
+    return units
+
+
+def _decimals(text: str) -> int:
+    return len(text.partition(".")[2])
+
+
+def instrument_of(market: MarketConfig) -> Instrument:
+    """Return the instrument that `market` describes. Raises `VenueConfigError`."""
+    spec = market.spec
+    base, quote = asset_named(spec.base), asset_named(spec.quote)
+    price_decimals, lot_decimals = _decimals(spec.tick), _decimals(spec.lot)
+    key = f"market {spec.symbol}"
+    if spec.symbol != f"{spec.base}/{spec.quote}":
+        raise VenueConfigError(f"{key}: the symbol must be {spec.base}/{spec.quote}")
+    if base.decimals < lot_decimals:
+        raise VenueConfigError(
+            f"{key}, lot: was {spec.lot}, at most {base.decimals} decimals, those of {base.name}"
+        )
+    lot_units = _units(f"{key}, lot", spec.lot, lot_decimals)
+    minimum_units = _units(f"{key}, order_minimum", market.order_minimum, lot_decimals)
+    if minimum_units % lot_units:
+        raise VenueConfigError(f"{key}, order_minimum: not a multiple of the lot {spec.lot}")
+    return Instrument(
+        symbol=spec.symbol,
+        base=base,
+        quote=quote,
+        price_decimals=price_decimals,
+        tick_units=_units(f"{key}, tick", spec.tick, price_decimals),
+        lot_decimals=lot_decimals,
+        lot_units=lot_units,
+        order_minimum_lots=minimum_units // lot_units,
+        cost_minimum_units=_units(f"{key}, cost_minimum", market.cost_minimum, quote.decimals),
+    )

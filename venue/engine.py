@@ -1,0 +1,202 @@
+"""The box without any protocol: configuration and file become an exchange that moves with a clock.
+
+On start the markets continue at the event they had reached; missed time, at most one hour of it,
+is made up for with the resting orders in the books, before anybody can connect.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+
+from supervisor.clock import NANOSECONDS_PER_SECOND, Clock
+from venue.accounts import Account, account_from
+from venue.changes import Changes, MarketRow
+from venue.commits import CommitQueue, Outgoing
+from venue.config import MarketConfig, VenueConfig, asset_named, instrument_of
+from venue.exchange import Exchange
+from venue.faults import FaultPlan
+from venue.instruments import Asset
+from venue.listing import MINUTES_KEPT_MAX, Listing
+from venue.market import GeneratedMarket, MarketSpec
+from venue.matching import OrderBook
+from venue.records import (
+    CLOSED_ORDERS_KEPT_MAX,
+    FILLS_KEPT_MAX,
+    LEDGER_KEPT_MAX,
+    Records,
+)
+from venue.storage import Storage, StoredState
+
+# Longer absences are not lived through order by order: the market is somewhere else by then.
+CATCH_UP_NS_MAX = 3_600 * NANOSECONDS_PER_SECOND
+# How much of a market's progress a kill may repeat when no account did anything.
+MARKET_SAVE_INTERVAL_NS = 5 * NANOSECONDS_PER_SECOND
+
+Formatter = Callable[[Changes], list[Outgoing]]
+
+
+class Engine:
+    """Everything behind the protocols."""
+
+    def __init__(self, config: VenueConfig, clock: Clock, storage: Storage) -> None:
+        self.config = config
+        self.clock = clock
+        self.storage = storage
+        self.commits = CommitQueue(storage)
+        self.visibility_lag_ms = config.visibility_lag_ms
+        self.faults = FaultPlan(config.seed, config.fault_profile)
+        state = storage.load(CLOSED_ORDERS_KEPT_MAX, FILLS_KEPT_MAX, LEDGER_KEPT_MAX)
+        self.started_ns = clock.now_ns()
+        self.records = Records(
+            config.seed, state.counters, state.balances, state.orders, state.fills, state.ledger
+        )
+        self.listings = {
+            market.spec.symbol: self._listing(market, state) for market in config.markets
+        }
+        accounts = self._accounts(state)
+        self.exchange = Exchange(self.listings, accounts, self.records)
+        self.accounts_by_key = {account.api_key: account for account in accounts}
+        self.assets = self._assets()
+        self.format_reports: Formatter = lambda changes: []
+        self._changes = Changes()
+        self._frames: list[Outgoing] = []
+        self._market_saved_ns = self.started_ns
+        self._deposit_opening_balances()
+        self.exchange.advance(self.started_ns)
+
+    def now_ns(self) -> int:
+        return self.clock.now_ns()
+
+    def advance(self) -> int:
+        """Begin a turn: let the markets act up to now, and return now.
+
+        What that did to accounts is formatted at once, so that a request of this turn which
+        subscribes does not get it twice.
+        """
+        now_ns = self.clock.now_ns()
+        self.exchange.advance(now_ns)
+        self._gather()
+        return now_ns
+
+    async def settle(self, outgoing: list[Outgoing] | None = None) -> None:
+        """End a turn: commit what it changed, tell the accounts, then send `outgoing`."""
+        self._gather()
+        changes, self._changes = self._changes, Changes()
+        frames, self._frames = self._frames, []
+        self._save_markets(changes)
+        await self.commits.submit(changes, frames + (outgoing or []))
+
+    def account_named(self, name: str) -> Account | None:
+        """Return the account called `name`."""
+        for account in self.exchange.accounts.values():
+            if account.name == name:
+                return account
+        return None
+
+    def is_visible(self, since_ns: int, now_ns: int) -> bool:
+        """Whether what happened at `since_ns` already shows in queries."""
+        return now_ns - since_ns >= self.visibility_lag_ms * 1_000_000
+
+    # --- the rest is private -------------------------------------------------------------------
+
+    def _gather(self) -> None:
+        """Move what the exchange changed into the turn that is going on."""
+        changes = self.exchange.take_changes()
+        if changes.reports or changes.ledger:
+            self._frames += self.format_reports(changes)
+        if not changes.is_empty:
+            self._changes.add(changes)
+
+    def _save_markets(self, changes: Changes) -> None:
+        """Store the books together with the orders in them, and now and then on their own."""
+        now_ns = self.clock.now_ns()
+        is_due = now_ns - self._market_saved_ns >= MARKET_SAVE_INTERVAL_NS
+        if not (changes.orders or is_due):
+            return
+        self._market_saved_ns = now_ns
+        for listing in self.listings.values():
+            changes.markets.append(listing.market_row())
+            changes.candles.extend(listing.take_candle_rows())
+
+    def _listing(self, config: MarketConfig, state: StoredState) -> Listing:
+        instrument = instrument_of(config)
+        row = state.markets.get(config.spec.symbol)
+        epoch_ns = self.started_ns - self.config.warm_up_s * NANOSECONDS_PER_SECOND
+        seed = self.config.seed * 1_000_003 + config.spec.seed
+        spec = _with_seed(config, seed)
+        if row is None:
+            market = GeneratedMarket(spec, epoch_ns)
+            book = market.rebuild(0)
+            return Listing(instrument, market, epoch_ns, book, 0, 1)
+        market = GeneratedMarket(spec, row.epoch_ns)
+        earliest_index = market.index_at(self.started_ns - CATCH_UP_NS_MAX)
+        return Listing(
+            instrument,
+            market,
+            row.epoch_ns,
+            self._book(market, row, earliest_index),
+            max(row.event_index, earliest_index),
+            row.next_trade_id,
+            self.storage.minutes(config.spec.symbol, MINUTES_KEPT_MAX),
+        )
+
+    def _book(self, market: GeneratedMarket, row: MarketRow, earliest_index: int) -> OrderBook:
+        if row.event_index >= earliest_index:
+            return OrderBook.restore(row.book)
+        book = market.rebuild(earliest_index)
+        for order in self.records.open_orders.values():
+            if order.symbol == row.symbol:
+                book.place_resting(
+                    order.book_id,
+                    order.account,
+                    order.side,
+                    order.price_ticks,
+                    order.remaining_lots,
+                )
+        return book
+
+    def _accounts(self, state: StoredState) -> list[Account]:
+        """Match configured accounts with stored ones by name; new names get new numbers."""
+        stored = {row.name: row for row in state.accounts}
+        highest = max((row.number for row in state.accounts), default=0)
+        accounts = []
+        for config in self.config.accounts:
+            row = stored.get(config.name)
+            if row is None:
+                highest += 1
+            account = account_from(highest if row is None else row.number, config)
+            if row is not None:
+                account.last_nonce = row.last_nonce
+                account.cancel_after_ns = row.cancel_after_ns
+            else:
+                self.records.touch_account(account)
+            account.balances = self.records.balances.setdefault(account.number, {})
+            accounts.append(account)
+        by_number = {account.number: account for account in accounts}
+        for order in self.records.open_orders.values():
+            owner, instrument = by_number[order.account], self.listings[order.symbol].instrument
+            asset = instrument.quote if order.side > 0 else instrument.base
+            owner.hold(asset.name, order.held_units)
+        self._new_accounts = [a for a in accounts if a.name not in stored]
+        return accounts
+
+    def _deposit_opening_balances(self) -> None:
+        configs = {config.name: config for config in self.config.accounts}
+        for account in self._new_accounts:
+            for name, amount in configs[account.name].balances.items():
+                units = asset_named(name).parse(amount)
+                if units:
+                    self.exchange.deposit(account, name, units, self.started_ns)
+
+    def _assets(self) -> dict[str, Asset]:
+        assets: dict[str, Asset] = {}
+        for listing in self.listings.values():
+            for asset in (listing.instrument.base, listing.instrument.quote):
+                assets[asset.name] = asset
+        for config in self.config.accounts:
+            assets.update({name: asset_named(name) for name in config.balances})
+        return assets
+
+
+def _with_seed(config: MarketConfig, seed: int) -> MarketSpec:
+    return msgspec.structs.replace(config.spec, seed=seed)

@@ -1,0 +1,131 @@
+"""One port for HTTP and WebSocket. Requests and messages go to an `Application`, faults included."""
+
+from typing import Protocol
+
+import trio
+from trio.abc import HalfCloseableStream
+
+from venue.faults import Decision, Fault, FaultPlan
+from venue.http import BadRequestError, HttpConnection, HttpReply, HttpRequest
+from venue.websocket import WebSocketSession
+
+# Bots, a terminal and tests; each costs some 100 kB of buffers at worst.
+CONNECTIONS_MAX = 256
+# How long a reply that never comes keeps the connection: longer than any client's own timeout.
+HANG_S = 120.0
+
+_HTML = "text/html; charset=UTF-8"
+_HTTP_5XX = (502, 503, 520)
+
+
+class Application(Protocol):
+    """What stands behind the port."""
+
+    async def answer(self, request: HttpRequest) -> HttpReply:
+        """Answer one HTTP request, faults aside."""
+
+    def fault_target(self, request: HttpRequest) -> str | None:
+        """Return the name that faults know the request by; None exempts it."""
+
+    def refusal(self) -> HttpReply:
+        """Return what the venue says when it is unavailable."""
+
+    def opened(self, session: WebSocketSession) -> None:
+        """A WebSocket client is there."""
+
+    async def received(self, session: WebSocketSession, message: bytes) -> None:
+        """A WebSocket client said something."""
+
+    def closed(self, session: WebSocketSession) -> None:
+        """A WebSocket client is gone."""
+
+
+class Server:
+    """Serves connections until cancelled."""
+
+    def __init__(self, application: Application, faults: FaultPlan) -> None:
+        self._application = application
+        self._faults = faults
+        self._connections = 0
+        self._sessions = 0
+
+    async def serve(self, stream: HalfCloseableStream) -> None:
+        """Serve one connection to its end; what the peer does wrong ends only that."""
+        if self._connections >= CONNECTIONS_MAX:
+            await trio.aclose_forcefully(stream)
+            return
+        self._connections += 1
+        try:
+            await self._serve(stream)
+        except* (
+            trio.BrokenResourceError,
+            trio.ClosedResourceError,
+            trio.TooSlowError,
+            BadRequestError,
+        ):
+            pass  # the peer left, stalled or talked nonsense: its connection is all that ends
+        finally:
+            self._connections -= 1
+            with trio.CancelScope(shield=True):
+                await trio.aclose_forcefully(stream)
+
+    async def _serve(self, stream: HalfCloseableStream) -> None:
+        connection = HttpConnection(stream)
+        async for request in connection.requests():
+            # Clients with a connection pool upgrade a connection that has carried requests.
+            if request.is_websocket:
+                await self._serve_websocket(stream, request, connection.unread())
+                return
+            target = self._application.fault_target(request)
+            decision = None if target is None else self._faults.for_request(target)
+            reply = await self._reply(request, decision)
+            if reply is None:
+                return
+            await connection.reply(reply)
+            if reply.cut:
+                return
+
+    async def _serve_websocket(
+        self, stream: HalfCloseableStream, request: HttpRequest, unread: bytes
+    ) -> None:
+        self._sessions += 1
+        session = WebSocketSession(self._sessions, request.path, stream, self._faults)
+        if not await session.handshake(request.head() + unread):
+            return
+        self._application.opened(session)
+        try:
+            await session.run(self._application.received)
+        finally:
+            session.is_open = False
+            self._application.closed(session)
+
+    async def _reply(self, request: HttpRequest, decision: Decision | None) -> HttpReply | None:
+        """Return the reply that the client gets; None closes the connection without one."""
+        if decision is None:
+            return await self._application.answer(request)
+        wait_s = decision.duration_ms / 1_000
+        if decision.fault is Fault.REFUSE:
+            return self._application.refusal()
+        if decision.fault is Fault.DELAY:
+            await trio.sleep(wait_s)
+        reply = await self._application.answer(request)
+        if decision.fault is Fault.SLOW_REPLY:
+            await trio.sleep(wait_s)
+        if decision.fault is Fault.HANG:
+            await trio.sleep(HANG_S)
+        if decision.fault in (Fault.LOSE_ACK, Fault.HANG):
+            return None
+        return _spoiled(reply, decision)
+
+
+def _spoiled(reply: HttpReply, decision: Decision) -> HttpReply:
+    if decision.fault is Fault.HTTP_429:
+        return HttpReply(429, b"<html><body>Too Many Requests</body></html>", _HTML)
+    if decision.fault is Fault.HTTP_5XX:
+        status = _HTTP_5XX[decision.draw % len(_HTTP_5XX)]
+        return HttpReply(status, b"<html><body>cloudflare: error</body></html>", _HTML)
+    if decision.fault is Fault.TRUNCATE:
+        return reply._replace(cut=True)
+    if decision.fault is Fault.GARBAGE:
+        return reply._replace(body=b'{"error":[],"resu\x1f<<<')
+    return reply
