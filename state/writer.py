@@ -16,11 +16,11 @@ from state import audit, ledger
 from state.bodies import Block, encode_block, fetch_block
 from state.database import Database, immediate, rollback
 from state.errors import PoisonTurnError
+from state.gate import Gate, Passage
 from state.group import Audited, Concluded, Configured, Group, Named, Released
 from state.snapshots import Kept, Shelf
-from state.sql import Value, delete_many, fetch_all, fetch_one, insert_many, listed
+from state.sql import Value, fetch_all, fetch_one, insert_many
 from state.tables import (
-    CREATE,
     HOUR_NS,
     OWN_COLUMNS,
     Hours,
@@ -73,6 +73,7 @@ class Writer:
         connection = database.writer
         self._database = database
         self._connection = connection
+        self._gate = Gate(connection)
         self.hours = Hours(connection)
         self.shelf = Shelf(connection)
         inbox = fetch_all(connection, "SELECT position, concludes FROM inbox")
@@ -89,8 +90,13 @@ class Writer:
 
     def write(self, group: Group) -> Commit:
         """Commit `group` whole or not at all; raises apsw's errors."""
-        with immediate(self._connection):
-            change = self._apply(group)
+        change = self._change(group)
+        if self._is_plain(group, change.hour):
+            # A statement outside a transaction is one: the fast way, of one step.
+            self._apply(group, change)
+        else:
+            with immediate(self._connection):
+                self._apply(group, change)
         self._accept(change, group.size)
         return Commit(change.position, change.rows)
 
@@ -115,31 +121,44 @@ class Writer:
 
     # --- one transaction
 
-    def _apply(self, group: Group) -> Change:
+    def _change(self, group: Group) -> Change:
         newest_ns = max(self.newest_ns, _newest_ns(group))
         position = max(
             self.position,
             group.durables[-1][0] if group.durables else 0,
             group.streams[-1][0] if group.streams else 0,
         )
-        change = Change(position, newest_ns, newest_ns // HOUR_NS, tail=self.tail)
-        acts = group.acts
-        if acts:
-            self._apply_names([act for act in acts if isinstance(act, Named)])
-        if group.durables:
-            self._insert_block("durable", group.durables, newest_ns)
-        if group.streams:
-            self._apply_streams(group.streams, change)
+        return Change(position, newest_ns, newest_ns // HOUR_NS, tail=self.tail)
+
+    def _is_plain(self, group: Group, hour: int) -> bool:
+        return (
+            hour == self._gate.hour
+            and all(isinstance(act, Concluded) for act in group.acts)
+            and not (group.streams and group.streams[0][0] <= self.position)
+            and not any(map(_records, group.turns))
+        )
+
+    def _apply(self, group: Group, change: Change) -> None:
+        passage = Passage(change.newest_ns)
+        if change.hour != self._gate.hour:
+            change.tables = self._gate.turn_to(change.hour, self.hours)
+        passage.put_durables(group.durables)
+        passage.put_streams(self._without_late(group.streams, change))
         if group.turns:
-            self._apply_turns(group.turns, change)
+            turns = passage.put_turns(group.turns)
+            change.low = min(low for _, _, low, _, _ in turns)
+            new = [actor for actor, *_ in turns if actor not in self.actors]
+            change.actors = dict.fromkeys(new, change.hour)
+            passage.put_actors(new)
         moves = self._apply_acts(group, change)
-        self._apply_inbox(group.turns, moves, change)
-        if group.turns:
-            self._apply_rows(group.turns, change)
-        return change
+        self._move(group.turns, moves, change)
+        passage.put_inbox(change.added, change.removed)
+        self._gate.let_in(passage)
+        self._apply_rows(group.turns, change)
 
     def _accept(self, change: Change, size: int) -> None:
         self.position, self.newest_ns = change.position, change.newest_ns
+        self._gate.hour = change.hour
         for kind, hour in change.tables:
             self.hours.added(kind, hour)
         self.actors.update(change.actors)
@@ -152,57 +171,28 @@ class Writer:
         self.tail = change.tail
         self.log_bytes += size
 
-    def _apply_names(self, names: list[Named]) -> None:
-        insert_many(self._connection, "names", ("id", "name"), names)
+    def _without_late(self, posts: list[Post], change: Change) -> list[Post]:
+        """Insert what lies behind what is stored already; return the rest.
 
-    def _insert_block(self, table: str, posts: list[Post], newest_ns: int) -> None:
-        heads, bodies = encode_block(posts)
-        row = (posts[-1][0], posts[0][0], newest_ns, heads, bodies)
-        insert_many(self._connection, table, _BLOCK, [row])
-
-    def _apply_streams(self, posts: list[Post], change: Change) -> None:
-        self._need("stream", change)
-        table = f"stream_{change.hour}"
-        # Messages that were withheld while the disk was full lie behind what is stored already:
-        # each gets a block of its own, which is found by its exact position.
+        Messages that were withheld while the disk was full come so: each gets a block of its own,
+        which is found by its exact position.
+        """
         late = 0
         while late < len(posts) and posts[late][0] <= self.position:
-            self._insert_block(table, posts[late : late + 1], change.newest_ns)
+            heads, bodies = encode_block(posts[late : late + 1])
+            position = posts[late][0]
+            row = (position, position, change.newest_ns, heads, bodies)
+            insert_many(self._connection, f"stream_{change.hour}", _BLOCK, [row])
             late += 1
-        if late < len(posts):
-            self._insert_block(table, posts[late:], change.newest_ns)
-
-    def _apply_turns(self, turns: list[Turn], change: Change) -> None:
-        self._need("turn", change)
-        by_actor: dict[int, list[Turn]] = {}
-        for turn in turns:
-            by_actor.setdefault(turn.actor, []).append(turn)
-        rows = [
-            (
-                actor,
-                own[-1].first_seq + len(own[-1].inputs) - 1,
-                min(map(min, (turn.inputs for turn in own))),
-                change.newest_ns,
-                _encode(own),
-            )
-            for actor, own in by_actor.items()
-        ]
-        insert_many(self._connection, f"turn_{change.hour}", _TURN, rows)
-        change.low = min(row[2] for row in rows)
-        new = by_actor.keys() - self.actors.keys()
-        change.actors = {actor: change.hour for actor in by_actor if actor in new}
-        insert_many(self._connection, "actors", ("actor", "hour"), list(change.actors.items()))
-
-    def _need(self, kind: str, change: Change) -> None:
-        if not self.hours.has(kind, change.hour):
-            CREATE[kind](self._connection, change.hour)
-            change.tables.append((kind, change.hour))
+        return posts[late:] if late else posts
 
     def _apply_acts(self, group: Group, change: Change) -> Moves:
         moves = Moves(dict.fromkeys((post[0] for post in group.durables), 0))
         moves.emitted.update(group.concludes)
         snapshots: list[Snapshot] = []
         audited: list[Audited] = []
+        names = [act for act in group.acts if isinstance(act, Named)]
+        insert_many(self._connection, "names", ("id", "name"), names)
         for act in group.acts:
             if isinstance(act, Snapshot):
                 snapshots.append(act)
@@ -248,28 +238,19 @@ class Writer:
             moves.emitted[position] = concludes
             moves.done.discard(position)
 
-    def _apply_inbox(self, turns: list[Turn], moves: Moves, change: Change) -> None:
+    def _move(self, turns: list[Turn], moves: Moves, change: Change) -> None:
         done = moves.done
-        done.update(chain.from_iterable(turn.inputs for turn in turns))
-        done.update(chain.from_iterable(turn.concluded for turn in turns))
+        done.update(chain.from_iterable([turn.inputs for turn in turns]))
+        done.update(chain.from_iterable([turn.concluded for turn in turns]))
         change.removed = done & self.inbox.keys()
         new = moves.emitted.keys() - done - self.inbox.keys()
         # In order of position: the newest lie together at the end of the table.
         change.added = {position: moves.emitted[position] for position in sorted(new)}
-        plain = [position for position, concludes in change.added.items() if not concludes]
-        rest = [(position, number) for position, number in change.added.items() if number]
-        if plain:
-            self._connection.execute(
-                "INSERT INTO inbox (position, concludes) SELECT value, 0 FROM json_each(?)",
-                (listed(plain),),
-            )
-        insert_many(self._connection, "inbox", ("position", "concludes"), rest)
-        delete_many(self._connection, "inbox", "position", change.removed)
 
     def _apply_rows(self, turns: list[Turn], change: Change) -> None:
         inserts: dict[Table, list[tuple[Value, ...]]] = {}
         rows: list[Row] = []
-        for turn in turns:
+        for turn in filter(_records, turns):
             for seq, body in _recorded(turn):
                 table, row = decode_row(body)
                 own = (row.key(), seq, turn.actor, turn.now_ns)
@@ -330,10 +311,12 @@ def _newest_ns(group: Group) -> int:
     return max(times, default=0)
 
 
+def _records(turn: Turn) -> bool:
+    return RECORD in [effect[0] for effect in turn.effects]
+
+
 def _recorded(turn: Turn) -> Iterator[tuple[int, bytes]]:
     """Yield (seq, encoded row) of each row that `turn` recorded."""
-    if RECORD not in [effect[0] for effect in turn.effects]:
-        return
     start = 0
     for seq, count in enumerate(turn.counts, start=turn.first_seq):
         for effect in turn.effects[start : start + count]:
