@@ -1,0 +1,139 @@
+"""The acts that change the bot: each asks in its own way, is sent once, and tells what became of it."""
+
+from typing import Protocol
+
+from messages import control
+from messages.control import Outcome, SwitchAction
+from messages.views import SleeveView
+from tui.client import Client
+from tui.screens.dialogs import Confirm, Dialog, Halt, Typed
+from tui.store import Store
+
+# A kill switch waits for every line to confirm; the daemon says UNKNOWN before this.
+HALT_TIMEOUT_MS = 30_000
+
+
+class Desk(Protocol):
+    """What an act needs of the screen."""
+
+    store: Store
+    client: Client
+
+    async def put(self, dialog: Dialog) -> bool:
+        """Show a dialog and return its answer."""
+
+    def flash(self, text: str, *, alert: bool = False) -> None:
+        """Tell the person something, for a few seconds."""
+
+    def may_act(self) -> bool:
+        """Say whether acts are allowed now; tell the person why if they are not."""
+
+
+async def pause(desk: Desk, address: str) -> None:
+    """Pause the sleeves at or below `address` (all when empty), after a question."""
+    if not desk.may_act():
+        return
+    body = (
+        "New entries stop. An open position is exited as planned, then the sleeve is paused.\n"
+        + _affected(desk.store, address)
+    )
+    if await desk.put(Confirm(f"Pause {address or 'all sleeves'}?", body)):
+        await _send(desk, control.Pause(request_id=desk.client.new_id(), address=address or None))
+
+
+async def resume(desk: Desk, address: str) -> None:
+    """Resume the sleeves at or below `address` (all when empty), after a question."""
+    if not desk.may_act():
+        return
+    body = "New entries are possible again.\n" + _affected(desk.store, address)
+    if await desk.put(Confirm(f"Resume {address or 'all sleeves'}?", body)):
+        await _send(desk, control.Resume(request_id=desk.client.new_id(), address=address or None))
+
+
+async def halt(desk: Desk) -> None:
+    """Engage the kill switch, after its key was pressed twice. Needs no arming: it only reduces risk."""
+    if await desk.put(
+        Halt("KILL SWITCH: stop all new orders everywhere?", _halt_effect(desk.store))
+    ):
+        await _send(
+            desk,
+            control.KillSwitch(
+                request_id=desk.client.new_id(),
+                action=SwitchAction.ENGAGE,
+                reason="pressed in the terminal UI",
+                timeout_ms=HALT_TIMEOUT_MS,
+            ),
+        )
+
+
+async def release(desk: Desk) -> None:
+    """Release the kill switch, after the word was typed."""
+    if not desk.may_act():
+        return
+    status = desk.store.status()
+    why = f"It was engaged: {status.kill_reason}\n" if status and status.kill_reason else ""
+    body = why + "Sleeves may place new orders again at once."
+    if await desk.put(Typed("Release the kill switch?", body, "release")):
+        await _send(
+            desk,
+            control.KillSwitch(
+                request_id=desk.client.new_id(),
+                action=SwitchAction.RELEASE,
+                reason="released in the terminal UI",
+            ),
+        )
+
+
+async def stop(desk: Desk) -> None:
+    """Stop the daemon, after the word was typed."""
+    if not desk.may_act():
+        return
+    body = "The bot ends in order. Open orders stay at the venue; nothing watches them.\n" + (
+        _halt_effect(desk.store)
+    )
+    if await desk.put(Typed("Stop the bot?", body, "stop")):
+        await _send(
+            desk, control.Stop(request_id=desk.client.new_id(), reason="from the terminal UI")
+        )
+
+
+async def _send(desk: Desk, act: control.Act) -> None:
+    name = type(act).__name__
+    desk.flash(f"{name}: sent, waiting for the answer")
+    answer = await desk.client.ask(act)
+    words = {
+        Outcome.OK: "done",
+        Outcome.DENIED: "refused",
+        Outcome.UNKNOWN: "UNKNOWN whether it was done",
+        Outcome.ERROR: "failed",
+    }
+    text = f"{name}: {words[answer.outcome]}" + (f": {answer.text}" if answer.text else "")
+    desk.flash(text, alert=answer.outcome is not Outcome.OK)
+
+
+def _below(address: str, sleeve: SleeveView) -> bool:
+    root = address.rstrip("/")
+    return not root or sleeve.address == root or sleeve.address.startswith(f"{root}/")
+
+
+def _affected(store: Store, address: str) -> str:
+    named = [sleeve for _, sleeve in store.sleeves() if _below(address, sleeve)]
+    if not named:
+        return "The bot knows best which sleeves that are: none is shown here."
+    return "\n".join(
+        f"  {sleeve.sleeve}: {sleeve.state}, position {sleeve.position} {sleeve.symbol}"
+        for sleeve in named[:8]
+    )
+
+
+def _halt_effect(store: Store) -> str:
+    sleeves = [sleeve for _, sleeve in store.sleeves()]
+    active = sum(sleeve.state == "active" for sleeve in sleeves)
+    holding = sum(bool(sleeve.position.strip("-0.")) for sleeve in sleeves)
+    status = store.status()
+    waiting = status.orders_open if status else 0
+    return (
+        f"{active} active sleeves, {holding} with a position, {waiting} open orders.\n"
+        "Cancels and reductions stay possible. It survives restarts; :release ends it.\n\n"
+        "Press the same key once more to do it; Esc leaves."
+    )

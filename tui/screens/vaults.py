@@ -1,0 +1,149 @@
+"""Vaults and their sleeves: whose money is where, and what it earned."""
+
+from messages.control import View
+from messages.views import SleeveView, VaultView, ViewRow, matches
+from tui.screens.page import Jump, Page, labelled, state_tone
+from tui.store import Store
+from tui.text import clean, signed
+from tui.widgets.board import Column, Line
+from tui.widgets.painted import Run
+
+_STATE, _REALISED, _UNREALISED = 1, 6, 7
+
+
+class VaultsPage(Page):
+    """One line per vault, its sleeves indented below it."""
+
+    name = "vaults"
+    view = View.VAULTS
+    also = (View.ORDERS,)
+    empty = "no vault has told its balance yet"
+    columns = (
+        Column("vault / sleeve", 18, 1, grow=2),
+        Column("state", 13, 1),
+        Column("total/given", 11, 1, right=True, marked=True),
+        Column("free/cash", 11, 3, right=True, marked=True),
+        Column("reserve/held", 12, 5, right=True),
+        Column("position", 10, 2, right=True, marked=True),
+        Column("realised", 11, 1, right=True, marked=True),
+        Column("unrealised", 11, 4, right=True),
+        Column("entry", 9, 6, right=True),
+        Column("fees", 8, 7, right=True),
+        Column("swept", 9, 8, right=True),
+        Column("symbol", 10, 6),
+        Column("why", 10, 9, grow=1),
+    )
+
+    def lines(self, store: Store, query: str) -> list[Line]:
+        rows: list[tuple[ViewRow, str]] = []
+        for vault in store.vaults():
+            matching = [sleeve for sleeve in vault.sleeves if matches(sleeve, query)]
+            if matches(vault, query) or matching:
+                rows.append((vault, vault.address))
+                rows += [(sleeve, sleeve.address) for sleeve in matching or vault.sleeves]
+        return self._cached(rows, "")
+
+    def format(self, row: ViewRow, key: str) -> Line:
+        if isinstance(row, VaultView):
+            return self._vault(row)
+        assert isinstance(row, SleeveView), "a vault consists of sleeves"
+        return self._sleeve(row)
+
+    def _vault(self, row: VaultView) -> Line:
+        name = row.address.rsplit("/", 1)[-1] or row.address
+        cells = (
+            clean(f"{row.user} {name}".strip()), self.state(row.mode), clean(row.total),
+            clean(row.remaining), clean(row.reserve), "", self._signed(row.realised),
+            self._signed(row.unrealised), "", clean(row.fees), "", clean(row.asset),
+            clean(row.environment),
+        )  # fmt: skip
+        return Line(row.address, cells, accents=self._accents(row.mode, cells))
+
+    def _sleeve(self, row: SleeveView) -> Line:
+        cells = (
+            clean(f"  {row.sleeve} {row.style}"), self.state(row.state), clean(row.allocated),
+            clean(row.cash), clean(row.reserved), clean(row.position), self._signed(row.realised),
+            self._signed(row.unrealised), clean(row.average_entry), clean(row.fees),
+            clean(row.swept), clean(row.symbol), clean(row.reason),
+        )  # fmt: skip
+        return Line(row.address, cells, accents=self._accents(row.state, cells))
+
+    def _signed(self, amount: str) -> str:
+        return signed(clean(amount), self.glyphs)
+
+    def _accents(self, state: str, cells: tuple[str, ...]) -> tuple[tuple[int, str], ...]:
+        accents = [(_STATE, state_tone(state))]
+        for column in (_REALISED, _UNREALISED):
+            tone = "down" if "-" in cells[column] else "up" if "+" in cells[column] else "plain"
+            accents.append((column, tone))
+        return tuple(accent for accent in accents if accent[1] != "plain")
+
+    def detail(self, store: Store, key: str) -> list[list[Run]]:
+        for vault in store.vaults():
+            if vault.address == key:
+                return _vault_detail(vault)
+        for vault, sleeve in store.sleeves():
+            if sleeve.address == key:
+                return _sleeve_detail(vault, sleeve, store)
+        return []
+
+    def target(self, store: Store, key: str) -> str:
+        return key
+
+    def leads_to(self, store: Store, key: str) -> Jump | None:
+        for vault, sleeve in store.sleeves():
+            if sleeve.address == key:
+                return Jump("orders", sleeve.sleeve)
+            if vault.address == key:
+                return Jump("orders", vault.vault)
+        return None
+
+
+def _vault_detail(vault: VaultView) -> list[list[Run]]:
+    return [
+        labelled(
+            (
+                ("vault", vault.address), ("venue", vault.venue),
+                ("environment", vault.environment), ("mode", vault.mode),
+            )
+        ),
+        labelled(
+            (
+                ("total", vault.total), ("tradeable", vault.tradeable),
+                ("free", vault.remaining), ("reserve", vault.reserve), ("fees", vault.fees),
+                ("in", vault.asset),
+            )
+        ),
+    ]  # fmt: skip
+
+
+def _sleeve_detail(vault: VaultView, sleeve: SleeveView, store: Store) -> list[list[Run]]:
+    lines = [
+        labelled(
+            (
+                ("sleeve", sleeve.address), ("style", sleeve.style),
+                ("strategy", sleeve.strategy), ("state", sleeve.state), ("because", sleeve.reason),
+            )
+        ),
+        labelled(
+            (
+                ("position", f"{sleeve.position} {sleeve.symbol.split('/')[0]}"),
+                ("entry", sleeve.average_entry), ("cash", sleeve.cash), ("held", sleeve.reserved),
+                ("swept", sleeve.swept), ("fees", sleeve.fees), ("in", vault.asset),
+            )
+        ),
+    ]  # fmt: skip
+    orders = [
+        order
+        for order in store.orders()
+        if order.sleeve == sleeve.sleeve and order.vault == vault.vault
+    ]
+    return lines + [
+        labelled(
+            (
+                (order.state, f"{order.side} {order.quantity} {order.symbol}"),
+                ("at", order.price), ("filled", order.filled), ("order", order.client_order_id),
+            )
+        )
+        for order in orders[:8]
+    ]  # fmt: skip
