@@ -1,0 +1,262 @@
+"""The ledger of one vault: the authority on its money, and the only way from a wish to an order.
+
+Double entry (`books`), reservations by pending transfers (`ordering`), fills (`booking`,
+`trades`), the vault's own money (`allocation`). After every message that moves money the books
+are checked (`desk`).
+"""
+
+from actors import books as bk
+from actors.allocation import (
+    apply_wanted_when_flat,
+    deposited,
+    remaining_minor,
+    set_pool,
+    settle_reserve,
+    tradeable_minor,
+    withdrawn,
+)
+from actors.booking import first_time, handle_fill, handle_update
+from actors.desk import Desk
+from actors.ledger_rows import ROWS_TIMER, record_rows
+from actors.ordering import handle_cancel_intent, handle_exit, handle_intent
+from actors.vault import LedgerState, SleeveBook, configured, total_minor
+from messages.market import BookTop, InstrumentListed
+from messages.money import (
+    AccountMode,
+    Allocate,
+    BooksReported,
+    FundsMoved,
+    ReportBalances,
+    SetTradeable,
+    SleeveAllocation,
+    VaultConfigured,
+)
+from messages.orders import CancelIntent, Fill, Intent, OrderUpdate, ProtectiveExit
+from messages.runtime import Booted, TimerFired
+from supervisor.actor import Actor, Context
+
+
+class Ledger(Actor[LedgerState]):
+    """One per vault. Its first message is `VaultConfigured`."""
+
+    def on_configured(self, state: LedgerState, message: VaultConfigured, ctx: Context) -> None:
+        before = state.config
+        state.config = message
+        desk = Desk(state, ctx)
+        assert before is None or before.asset == message.asset, "a vault is of one asset for ever"
+        for allocation in message.sleeves:
+            _configure_sleeve(state, allocation, before)
+        for name in [name for name in state.sleeves if not _listed(message, name)]:
+            state.sleeves[name].wanted_minor = 0
+        settle_reserve(state, desk.pen, "configured")
+        if before is None or before.tradeable_minor != message.tradeable_minor:
+            set_pool(state, desk.pen, message.tradeable_minor, "configured")
+        apply_wanted_when_flat(state, desk.pen, "configured")
+        desk.finish()
+
+    def on_listed(self, state: LedgerState, message: InstrumentListed, ctx: Context) -> None:
+        if message.venue != configured(state).venue:
+            return
+        known = state.instruments.get(message.instrument.symbol)
+        if known is not None:
+            # Positions and orders are counted in these units.
+            old, new = known, message.instrument
+            assert (old.base_scale, old.quote_scale) == (new.base_scale, new.quote_scale), (
+                f"{new.symbol} changed its scales: an asset's minor unit is fixed by its first use"
+            )
+        state.instruments[message.instrument.symbol] = message.instrument
+        Desk(state, ctx).finish()
+
+    def on_intent(self, state: LedgerState, message: Intent, ctx: Context) -> None:
+        desk = Desk(state, ctx)
+        handle_intent(desk, message)
+        desk.finish()
+
+    def on_cancel_intent(self, state: LedgerState, message: CancelIntent, ctx: Context) -> None:
+        desk = Desk(state, ctx)
+        handle_cancel_intent(desk, message)
+        desk.finish()
+
+    def on_exit(self, state: LedgerState, message: ProtectiveExit, ctx: Context) -> None:
+        desk = Desk(state, ctx)
+        handle_exit(desk, message)
+        desk.finish()
+
+    def on_update(self, state: LedgerState, message: OrderUpdate, ctx: Context) -> None:
+        desk = Desk(state, ctx)
+        handle_update(desk, message)
+        desk.finish()
+
+    def on_fill(self, state: LedgerState, message: Fill, ctx: Context) -> None:
+        desk = Desk(state, ctx)
+        handle_fill(desk, message)
+        desk.finish()
+
+    def on_funds(self, state: LedgerState, message: FundsMoved, ctx: Context) -> None:
+        """Book what the venue told of (V7); profit and loss do not move."""
+        desk = Desk(state, ctx)
+        if not first_time(desk, f"funds/{message.reference}"):
+            desk.notice("funding told twice", f"{message.reference} was not booked again")
+        elif message.asset != desk.config.asset:
+            _move_other_asset(desk, message)
+        elif message.amount_minor != 0:
+            _move_funds(desk, message)
+        desk.finish()
+
+    def on_allocate(self, state: LedgerState, message: Allocate, ctx: Context) -> None:
+        desk = Desk(state, ctx)
+        sleeve = state.sleeves.get(message.sleeve)
+        spare = remaining_minor(state)
+        if sleeve is None or message.allocated_minor < 0:
+            desk.notice("allocation refused", f"{message.sleeve} is no sleeve, or below zero")
+        elif message.allocated_minor - max(sleeve.wanted_minor, sleeve.allocated_minor) > spare:
+            desk.notice(
+                "allocation refused",
+                f"{message.sleeve} was to get {message.allocated_minor} minor units; "
+                f"{spare} of Tradeable Coins remain: free some, or raise the pool",
+            )
+        else:
+            sleeve.wanted_minor = message.allocated_minor
+            apply_wanted_when_flat(state, desk.pen, f"allocate by {message.operator}")
+        desk.finish()
+
+    def on_set_tradeable(self, state: LedgerState, message: SetTradeable, ctx: Context) -> None:
+        desk = Desk(state, ctx)
+        reference = f"pool by {message.operator}"
+        settle_reserve(state, desk.pen, reference)
+        set_pool(state, desk.pen, max(0, message.tradeable_minor), reference)
+        slices = sum(sleeve.allocated_minor for sleeve in state.sleeves.values())
+        if 0 < state.pool_minor < slices:
+            desk.notice(
+                "pool below allocations",
+                f"sleeves have {slices} minor units allocated, the pool is {state.pool_minor}: "
+                "lower allocations to bring them within it",
+            )
+        if state.pool_missing_minor:
+            desk.notice(
+                "pool not covered",
+                f"{state.pool_missing_minor} minor units of the pool are not there outside the "
+                "reserve: they are added from the next deposit",
+            )
+        apply_wanted_when_flat(state, desk.pen, reference)
+        desk.finish()
+
+    def on_mode(self, state: LedgerState, message: AccountMode, ctx: Context) -> None:
+        config = configured(state)
+        if (message.user, message.venue) == (config.user, config.venue):
+            state.mode = message.mode
+            state.mode_reason = message.reason
+            record_rows(state, ctx, moved=True)
+
+    def on_report(self, state: LedgerState, message: ReportBalances, ctx: Context) -> None:
+        totals = {asset: state.books.held(asset) for asset in state.books.balances}
+        ctx.send(
+            message.reply_to,
+            BooksReported(
+                request_id=message.request_id,
+                vault=configured(state).vault,
+                totals_minor=totals,
+            ),
+        )
+
+    def on_top(self, state: LedgerState, message: BookTop, ctx: Context) -> None:
+        """Value positions at what they would bring."""
+        if state.config is None or message.symbol not in state.instruments:
+            return
+        if message.venue != state.config.venue or message.bid_ticks <= 0:
+            return
+        if state.marks.get(message.symbol) == message.bid_ticks:
+            return
+        state.marks[message.symbol] = message.bid_ticks
+        if any(message.symbol in sleeve.positions for sleeve in state.sleeves.values()):
+            record_rows(state, ctx, moved=False)
+
+    def on_booted(self, state: LedgerState, message: Booted, ctx: Context) -> None:
+        if state.config is not None:
+            state.books.check()
+            record_rows(state, ctx, moved=True)
+
+    def on_timer(self, state: LedgerState, message: TimerFired, ctx: Context) -> None:
+        if message.name == ROWS_TIMER:
+            record_rows(state, ctx, moved=True)
+
+
+def _listed(config: VaultConfigured, sleeve: str) -> bool:
+    return any(allocation.sleeve == sleeve for allocation in config.sleeves)
+
+
+def _configure_sleeve(
+    state: LedgerState, allocation: SleeveAllocation, before: VaultConfigured | None
+) -> None:
+    """Take over a sleeve's settings; an allocation set by hand stays unless this one changed."""
+    sleeve = state.sleeves.get(allocation.sleeve)
+    if sleeve is None:
+        sleeve = SleeveBook(
+            name=allocation.sleeve,
+            style=allocation.style,
+            address=allocation.address,
+            strategy=allocation.strategy,
+            symbols=allocation.symbols,
+            wanted_minor=allocation.allocated_minor,
+        )
+        state.sleeves[allocation.sleeve] = sleeve
+        return
+    old = before.sleeves if before is not None else ()
+    if all(
+        (one.sleeve, one.allocated_minor) != (allocation.sleeve, allocation.allocated_minor)
+        for one in old
+    ):
+        sleeve.wanted_minor = allocation.allocated_minor
+    sleeve.style = allocation.style
+    sleeve.address = allocation.address
+    sleeve.strategy = allocation.strategy
+    sleeve.symbols = allocation.symbols
+
+
+def _move_funds(desk: Desk, message: FundsMoved) -> None:
+    state = desk.state
+    reference = message.reference
+    if message.amount_minor > 0:
+        what = "deposit"
+        deposited(state, desk.pen, message.amount_minor, reference)
+    else:
+        what = "withdrawal"
+        lacking = withdrawn(state, desk.pen, -message.amount_minor, reference)
+        if lacking:
+            desk.page(
+                "withdrawal of money in use",
+                f"{reference} took {lacking} minor units of {message.asset} that sleeves count on: "
+                "deposit them again, or lower allocations",
+            )
+    slices = ", ".join(
+        f"{sleeve.name} {sleeve.allocated_minor}" for sleeve in state.sleeves.values()
+    )
+    desk.notice(
+        what,
+        f"{message.amount_minor} minor units of {message.asset} ({reference}). Total "
+        f"{total_minor(state)}, Tradeable {tradeable_minor(state)}, remaining "
+        f"{remaining_minor(state)}; allocated: {slices or 'nothing'}",
+    )
+
+
+def _move_other_asset(desk: Desk, message: FundsMoved) -> None:
+    """Book coins of another asset: held, not part of Total Coins, nobody's to trade."""
+    asset, amount = message.asset, abs(message.amount_minor)
+    if message.amount_minor > 0:
+        desk.pen.move(asset, bk.EXTERNAL, bk.HOLDINGS, amount, "deposit", message.reference)
+    else:
+        free = min(amount, desk.state.books.balance(asset, bk.HOLDINGS))
+        desk.pen.move(asset, bk.HOLDINGS, bk.EXTERNAL, free, "withdraw", message.reference)
+        lacking = amount - free
+        desk.pen.move(asset, bk.SUSPENSE, bk.EXTERNAL, lacking, "withdraw", message.reference)
+        if lacking:
+            desk.page(
+                "withdrawal of coins in use",
+                f"{message.reference} took {lacking} minor units of {asset} that sleeves hold: "
+                "deposit them again, or close the position",
+            )
+    desk.notice(
+        "other asset moved",
+        f"{message.amount_minor} minor units of {asset} ({message.reference}) are held, but not "
+        f"part of Total Coins: this vault is of {desk.config.asset}",
+    )

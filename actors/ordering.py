@@ -1,0 +1,341 @@
+"""From a wish to an order: the ledger checks that the money is there, and reserves it.
+
+A reservation is a pending transfer: it moves free cash (or coins) to the sleeve's `reserved`
+account. Fills post it, the end of the order voids the rest. No sleeve can reserve more than it
+has.
+"""
+
+from actors import books as bk
+from actors.allocation import apply_wanted
+from actors.desk import Desk, idle_reason
+from actors.positions import lot_minor, lots_affordable, need_minor, worst_ticks
+from actors.vault import LedgerState, Reservation, SleeveBook, cash_minor, free_coins, open_orders
+from messages.market import Instrument
+from messages.money import Mode
+from messages.orders import (
+    CancelIntent,
+    CancelOrder,
+    ExitUpdate,
+    Intent,
+    OrderRequest,
+    OrderState,
+    OrderType,
+    ProtectiveExit,
+    Side,
+    Terms,
+    TimeInForce,
+)
+
+# A sleeve has one order per symbol and side in flight; guard adds one per position. More is a
+# runaway.
+OPEN_ORDERS_PER_SLEEVE_MAX = 64
+
+
+class Refused(Exception):  # noqa: N818 - an expected answer, not an error
+    """The wish cannot be granted; the text says why and what would help."""
+
+
+def handle_intent(desk: Desk, message: Intent) -> None:
+    """Make an order of a sleeve's wish, or tell it why not."""
+    sleeve = desk.state.sleeves.get(message.sleeve)
+    if sleeve is None:
+        desk.notice("unknown sleeve", f"{message.sleeve} is no sleeve of this vault: configure it")
+        return
+    try:
+        if message.side is Side.BUY:
+            _check_entry(desk.state, sleeve)
+            apply_wanted(desk.state, desk.pen, sleeve, message.intent_id)
+        order, instrument = _sized(desk, sleeve, message)
+    except Refused as refusal:
+        desk.tell(sleeve, message.intent_id, message.symbol, OrderState.DENIED, str(refusal))
+        return
+    _place(desk, sleeve, order, instrument, message)
+
+
+def handle_cancel_intent(desk: Desk, message: CancelIntent) -> None:
+    """Cancel the order that a wish became; it ends by the order's own update."""
+    for order in open_orders(desk.state, message.sleeve):
+        if order.intent_id == message.intent_id:
+            cancel(desk, order, "the sleeve no longer wants it")
+            return
+    sleeve = desk.state.sleeves.get(message.sleeve)
+    if sleeve is not None:
+        symbol = sleeve.symbols[0] if sleeve.symbols else ""
+        reason = "there is no open order of it"
+        desk.tell(sleeve, message.intent_id, symbol, OrderState.CANCELLED, reason)
+
+
+def cancel(desk: Desk, order: Reservation, reason: str) -> None:
+    """Have an order cancelled, as soon as orders is known to have it.
+
+    The request goes by way of risk, a cancel does not: sent at once it might arrive first.
+    """
+    if order.cancel_wanted and order.heard:
+        return
+    order.cancel_wanted = reason
+    if order.heard:
+        send_cancel(desk, order)
+
+
+def send_cancel(desk: Desk, order: Reservation) -> None:
+    """Send the cancel that an order waits for."""
+    assert order.heard, "orders knows what is to be cancelled"
+    desk.ctx.send(
+        desk.config.orders,
+        CancelOrder(client_order_id=order.client_order_id, reason=order.cancel_wanted),
+    )
+
+
+def handle_exit(desk: Desk, message: ProtectiveExit) -> None:
+    """Close a position for guard; never more of it than the sleeve has free."""
+    sleeve = desk.state.sleeves.get(message.sleeve)
+    instrument = desk.state.instruments.get(message.symbol)
+    if sleeve is None or instrument is None:
+        _answer_exit(desk, message, OrderState.DENIED, "no such sleeve or symbol in this vault")
+        return
+    if message.client_order_id:
+        _register_placed(desk, sleeve, instrument, message)
+        return
+    if message.expires_ns and desk.ctx.now_ns > message.expires_ns:
+        _answer_exit(desk, message, OrderState.EXPIRED, "it came too late to be acted on")
+        return
+    free_lots = free_coins(desk.state, sleeve.name, instrument.base) // lot_minor(instrument)
+    lots = min(message.quantity_lots, free_lots, instrument.quantity_lots_max)
+    if lots < message.quantity_lots:
+        _free_offered(desk, sleeve, message.symbol)
+    if lots < max(1, instrument.quantity_lots_min):
+        reason = f"{free_lots} lots of the position are free, the rest is offered or too small"
+        _answer_exit(desk, message, OrderState.DENIED, reason)
+        return
+    order = _new_order(desk, sleeve, message.symbol, Side.SELL, lots, instrument)
+    order.exit_id = message.exit_id
+    order.at_market = True
+    wish = Intent(
+        intent_id="",
+        sleeve=sleeve.name,
+        symbol=message.symbol,
+        side=Side.SELL,
+        type=OrderType.MARKET,
+        quantity_lots=lots,
+        limit_ticks=0,
+        reference_ticks=message.reference_ticks,
+    )
+    _place(desk, sleeve, order, instrument, wish)
+
+
+def answer_exit(desk: Desk, order: Reservation, reason: str) -> None:
+    """Tell guard how its order stands."""
+    desk.ctx.send(
+        desk.config.guard,
+        ExitUpdate(
+            exit_id=order.exit_id,
+            sleeve=order.sleeve,
+            symbol=order.symbol,
+            client_order_id=order.client_order_id,
+            state=order.state,
+            reason=reason,
+        ),
+    )
+
+
+def _answer_exit(desk: Desk, message: ProtectiveExit, state: OrderState, reason: str) -> None:
+    desk.ctx.send(
+        desk.config.guard,
+        ExitUpdate(
+            exit_id=message.exit_id,
+            sleeve=message.sleeve,
+            symbol=message.symbol,
+            client_order_id="",
+            state=state,
+            reason=reason,
+        ),
+    )
+
+
+def _free_offered(desk: Desk, sleeve: SleeveBook, symbol: str) -> None:
+    """Cancel the sleeve's resting sells, which hold coins that guard wants to sell now."""
+    for order in open_orders(desk.state, sleeve.name):
+        # What sells at the market is doing guard's work already.
+        if order.symbol == symbol and order.side is Side.SELL and not order.at_market:
+            cancel(desk, order, "guard closes the position")
+
+
+def _check_entry(state: LedgerState, sleeve: SleeveBook) -> None:
+    reason = idle_reason(state, sleeve)
+    if reason:
+        raise Refused(reason)
+    if state.mode is not Mode.ACTIVE:
+        raise Refused(f"the account is {state.mode.value}: {state.mode_reason}")
+
+
+def _sized(desk: Desk, sleeve: SleeveBook, message: Intent) -> tuple[Reservation, Instrument]:
+    """Return the order that the sleeve can pay for; raise `Refused` if there is none."""
+    state = desk.state
+    instrument = state.instruments.get(message.symbol)
+    if instrument is None or message.symbol not in sleeve.symbols:
+        raise Refused(f"{message.symbol} is not among the sleeve's listed symbols")
+    if instrument.quote != desk.config.asset:
+        raise Refused(
+            f"{message.symbol} is quoted in {instrument.quote}, this vault is of "
+            f"{desk.config.asset}: trade it from a vault of {instrument.quote}"
+        )
+    if message.reference_ticks <= 0 or message.limit_ticks < 0 or message.quantity_lots < 0:
+        raise Refused("a wish needs a positive reference price and no negative figures")
+    if (message.type is OrderType.LIMIT) != (message.limit_ticks > 0):
+        raise Refused("a limit order has a limit, a market order has none")
+    if sum(1 for _ in open_orders(state, sleeve.name)) >= OPEN_ORDERS_PER_SLEEVE_MAX:
+        raise Refused(f"{OPEN_ORDERS_PER_SLEEVE_MAX} orders of this sleeve are open: cancel some")
+    if message.side is Side.BUY:
+        lots = _lots_to_buy(desk, sleeve, message, instrument)
+    else:
+        lots = _lots_to_sell(state, sleeve, message, instrument)
+    order = _new_order(desk, sleeve, message.symbol, message.side, lots, instrument)
+    order.intent_id = message.intent_id
+    order.at_market = message.type is OrderType.MARKET
+    if message.side is Side.BUY:
+        price = _buy_price(desk, message)
+        order.reserved_minor = need_minor(instrument, price, lots)
+        order.stop_ticks, order.take_ticks = message.stop_ticks, message.take_ticks
+    return order, instrument
+
+
+def _buy_price(desk: Desk, message: Intent) -> int:
+    if message.type is OrderType.LIMIT:
+        return message.limit_ticks
+    return worst_ticks(message.reference_ticks, desk.config.slippage_bps)
+
+
+def _lots_to_buy(desk: Desk, sleeve: SleeveBook, message: Intent, instrument: Instrument) -> int:
+    cash = cash_minor(desk.state, sleeve.name)
+    price = _buy_price(desk, message)
+    lots = message.quantity_lots or lots_affordable(instrument, price, cash)
+    if lots <= 0:
+        raise Refused(f"{cash} minor units of cash buy nothing at {price} ticks")
+    need = need_minor(instrument, price, lots)
+    if need > cash:
+        raise Refused(f"it needs {need} minor units of {instrument.quote}, {cash} are free")
+    return lots
+
+
+def _lots_to_sell(
+    state: LedgerState, sleeve: SleeveBook, message: Intent, instrument: Instrument
+) -> int:
+    free_lots = free_coins(state, sleeve.name, instrument.base) // lot_minor(instrument)
+    lots = message.quantity_lots or min(free_lots, instrument.quantity_lots_max)
+    if lots > free_lots or lots <= 0:
+        raise Refused(f"it wants to sell {message.quantity_lots} lots, {free_lots} are free")
+    return lots
+
+
+def _new_order(
+    desk: Desk, sleeve: SleeveBook, symbol: str, side: Side, lots: int, instrument: Instrument
+) -> Reservation:
+    """Return an order that holds what selling takes; a buy's sum is set by the caller."""
+    return Reservation(
+        client_order_id=desk.ctx.new_id(),
+        intent_id="",
+        exit_id="",
+        sleeve=sleeve.name,
+        symbol=symbol,
+        side=side,
+        quantity_lots=lots,
+        asset=instrument.quote if side is Side.BUY else instrument.base,
+        reserved_minor=0 if side is Side.BUY else instrument.base_minor(lots),
+    )
+
+
+def _free_account(order: Reservation) -> str:
+    if order.side is Side.BUY:
+        return bk.cash_of(order.sleeve)
+    return bk.coins_of(order.sleeve, order.asset)
+
+
+def reserve(desk: Desk, order: Reservation) -> None:
+    """Make the pending transfer that an order's `reserved_minor` says."""
+    desk.pen.move(
+        order.asset,
+        _free_account(order),
+        bk.reserved_of(order.sleeve),
+        order.reserved_minor,
+        "reserve",
+        order.client_order_id,
+    )
+
+
+def void(desk: Desk, order: Reservation, keep_minor: int = 0) -> None:
+    """Give back what an order still holds, all but `keep_minor`."""
+    amount = max(0, order.reserved_minor - keep_minor)
+    desk.pen.move(
+        order.asset,
+        bk.reserved_of(order.sleeve),
+        _free_account(order),
+        amount,
+        "void",
+        order.client_order_id,
+    )
+    order.reserved_minor -= amount
+
+
+def _place(
+    desk: Desk, sleeve: SleeveBook, order: Reservation, instrument: Instrument, wish: Intent
+) -> None:
+    """Reserve, remember, and pass the order on to risk."""
+    assert order.client_order_id not in desk.state.orders, "an order's id is its own"
+    assert order.reserved_minor > 0, "an order holds what it may take"
+    reserve(desk, order)
+    desk.state.orders[order.client_order_id] = order
+    at_market = wish.type is OrderType.MARKET
+    terms = Terms(
+        client_order_id=order.client_order_id,
+        user=desk.config.user,
+        vault=desk.config.vault,
+        sleeve=sleeve.name,
+        venue=desk.config.venue,
+        environment=desk.config.environment,
+        symbol=order.symbol,
+        side=order.side,
+        type=wish.type,
+        quantity_lots=order.quantity_lots,
+        limit_ticks=wish.limit_ticks,
+        time_in_force=TimeInForce.IMMEDIATE_OR_CANCEL
+        if at_market
+        else TimeInForce.GOOD_TILL_CANCELLED,
+        post_only=wish.post_only,
+        reduces=order.side is Side.SELL,
+        protective=order.exit_id != "",
+        ledger=desk.ctx.address,
+    )
+    desk.ctx.send(
+        desk.config.risk,
+        OrderRequest(
+            terms=terms,
+            reference_ticks=wish.reference_ticks,
+            reserved_minor=order.reserved_minor,
+            reserved_asset=order.asset,
+            time_to_live_ns=wish.time_to_live_ns,
+        ),
+    )
+    if order.exit_id:
+        answer_exit(desk, order, "")
+    desk.tell_of(order, "")
+
+
+def _register_placed(
+    desk: Desk, sleeve: SleeveBook, instrument: Instrument, message: ProtectiveExit
+) -> None:
+    """Remember an order that guard placed itself while this ledger was blocked."""
+    order = _new_order(desk, sleeve, message.symbol, Side.SELL, message.quantity_lots, instrument)
+    order.client_order_id = message.client_order_id
+    order.exit_id = message.exit_id
+    order.at_market = True
+    order.heard = True
+    free = free_coins(desk.state, sleeve.name, instrument.base)
+    order.reserved_minor = min(order.reserved_minor, free)
+    reserve(desk, order)
+    desk.state.orders[order.client_order_id] = order
+    desk.page(
+        "guard sold on its own",
+        f"while the ledger was blocked guard placed {order.client_order_id} for {sleeve.name}: "
+        f"{order.quantity_lots} lots of {order.symbol}; {message.reason}",
+    )
+    desk.tell_of(order, message.reason)
