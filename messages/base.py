@@ -1,8 +1,8 @@
 """What a message is: frozen, tagged, encoded once; and the two ways it can be delivered.
 
-A message's tag is an explicit string (`orders.Fill`): no Python name enters the database. Fields are
-only ever added, with defaults. Anything else is a new class with a new tag, and the old class stays,
-with an `upcast` to the new one, for as long as journals that hold it may be read.
+A message's tag is an explicit string (`orders.Fill`): no Python name enters the database. Fields
+are only ever added, with defaults. Anything else is a new class with a new tag, and the old class
+stays, with an `upcast` to the new one, for as long as journals that hold it may be read.
 """
 
 from collections.abc import Iterable, Iterator
@@ -60,7 +60,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_fie
 
 
 class Secret:
-    """A value that must not leave the process that was given it: it cannot be encoded or printed."""
+    """A value that may not leave the process it was given to: it is never encoded or printed."""
 
     __slots__ = ("_value",)
 
@@ -89,7 +89,7 @@ class UnknownTagError(ValueError):
 
 
 def tag_of(kind: type[msgspec.Struct]) -> str:
-    """Return the tag of a message or row class; raise `UnknownTagError` if it has none of its own."""
+    """Return the tag of a message or row class; raise `UnknownTagError` if it has none."""
     tag = kind.__struct_config__.tag
     if not isinstance(tag, str) or "." not in tag:
         raise UnknownTagError(f"{kind.__qualname__} needs tag='<subject>.{kind.__name__}'")

@@ -1,7 +1,7 @@
 """Market data: what feeds publish. Prices in ticks, quantities in lots of the instrument.
 
-Topics: `/market/<venue>/<symbol>/<kind>` with kind one of `top`, `trades`, `candles`, `trust`; in topics a
-symbol's `/` is written `-` and its `:` is written `~` (`topic_symbol`).
+Topics: `/market/<venue>/<symbol>/<kind>` with kind one of `top`, `trades`, `candles`, `trust`; in
+topics a symbol's `/` is written `-` and its `:` is written `~` (`topic_symbol`).
 """
 
 import math

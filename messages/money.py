@@ -1,7 +1,8 @@
 """Money: who may trade how much, and how books are compared with the venue's.
 
 Amounts are int64 minor units of the asset named beside them. Accounts are paths inside one vault:
-`external`, `reserve`, `tradeable`, `sleeve/<name>/cash`, `sleeve/<name>/<base>`, `fees`, `funding`, `rounding`.
+`external`, `reserve`, `tradeable`, `sleeve/<name>/cash`, `sleeve/<name>/<base>`, `fees`,
+`funding`, `rounding`.
 """
 
 from enum import Enum
@@ -21,6 +22,8 @@ class Mode(Enum):
 
 
 class SleeveStyle(Enum):
+    """What a sleeve does with its profits."""
+
     QUIET = "quiet"
     """Keeps its profits."""
     FLASH = "flash"
@@ -66,7 +69,7 @@ class VaultConfigured(Message, frozen=True, kw_only=True, tag="money.VaultConfig
 
 
 class SleeveStanding(Message, frozen=True, kw_only=True, tag="money.SleeveStanding"):
-    """Ledger → sleeve: what it may spend, on what, and at which costs; sent when any of it changed."""
+    """Ledger → sleeve: what it may spend, on what, and at which costs; sent at each change."""
 
     sleeve: str
     allocated_minor: int
@@ -154,7 +157,7 @@ class KillSwitch(Message, frozen=True, kw_only=True, tag="money.KillSwitch"):
 
 
 class SwitchSet(Message, frozen=True, kw_only=True, tag="money.SwitchSet"):
-    """Risk → each line: hold back all but cancels and reductions; confirmed by `SwitchConfirmed`."""
+    """Risk → each line: hold back all but cancels and reductions; see `SwitchConfirmed`."""
 
     engaged: bool
     generation: int
@@ -212,7 +215,7 @@ class LineStarted(Message, frozen=True, kw_only=True, tag="money.LineStarted"):
 
 
 class AccountMode(Message, frozen=True, kw_only=True, tag="money.AccountMode"):
-    """What the account of `user` at `venue` may do, and why; to risk, line and the account's sleeves."""
+    """What an account may do, and why; to risk, line and the account's sleeves."""
 
     user: str
     venue: str
@@ -290,6 +293,8 @@ class Reconciled(Message, frozen=True, kw_only=True, tag="money.Reconciled"):
 
 
 class Severity(Enum):
+    """Whether a person is told, or woken."""
+
     NOTICE = "notice"
     PAGE = "page"
 

@@ -14,16 +14,22 @@ from messages.base import Message
 
 
 class Side(Enum):
+    """Which way an order trades."""
+
     BUY = "buy"
     SELL = "sell"
 
 
 class OrderType(Enum):
+    """How an order names its price."""
+
     LIMIT = "limit"
     MARKET = "market"
 
 
 class TimeInForce(Enum):
+    """How long an order may rest."""
+
     GOOD_TILL_CANCELLED = "gtc"
     IMMEDIATE_OR_CANCEL = "ioc"
 
@@ -176,6 +182,8 @@ class Inquire(Message, frozen=True, kw_only=True, tag="orders.Inquire"):
 
 
 class SubmitResult(Enum):
+    """What the line can say of a submit."""
+
     ACCEPTED = "accepted"
     REJECTED = "rejected"
     NOT_SENT = "not_sent"
@@ -196,6 +204,8 @@ class SubmitOutcome(Message, frozen=True, kw_only=True, tag="orders.SubmitOutcom
 
 
 class CancelResult(Enum):
+    """What the line can say of a cancel."""
+
     ACCEPTED = "accepted"
     NOT_FOUND = "not_found"
     UNKNOWN = "unknown"

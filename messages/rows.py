@@ -1,7 +1,7 @@
 """The rows that people see: read models, appended by turns, the newest per key kept beside them.
 
-Field names of what scripts read (`orders`, `fills`, `vaults`) are the product's contract. Amounts are
-integers here; `scale` fields tell the control port how to write them as decimal strings.
+Field names of what scripts read (`orders`, `fills`, `vaults`) are the product's contract. Amounts
+are integers here; `scale` fields tell the control port how to write them as decimal strings.
 """
 
 from messages.base import Row

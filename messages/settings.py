@@ -28,9 +28,7 @@ Name = Annotated[
 ]
 Symbol = Annotated[
     str,
-    msgspec.Meta(
-        pattern=r"^[A-Z0-9]{2,12}/[A-Z0-9]{2,12}$", description='a pair like "ETH/USDT"'
-    ),
+    msgspec.Meta(pattern=r"^[A-Z0-9]{2,12}/[A-Z0-9]{2,12}$", description='a pair like "ETH/USDT"'),
 ]
 Asset = Annotated[
     str, msgspec.Meta(pattern=r"^[A-Z0-9]{2,12}$", description='an asset like "USDT"')
@@ -98,7 +96,8 @@ class BoxSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One venue. With a `box` it is embedded in the daemon, without one it is found at the
-    addresses."""
+    addresses.
+    """
 
     protocol: Protocol
     environment: Environment
@@ -187,6 +186,4 @@ class TreeSettings(msgspec.Struct, frozen=True, kw_only=True):
     venues: dict[Name, VenueSettings]
     limits: RiskSettings
     defaults: Defaults
-    asset_scales: dict[Asset, Annotated[int, msgspec.Meta(ge=0, le=12)]]
-    """Decimals of an asset's minor unit; 8 where nothing is said."""
     roster: Roster

@@ -1,4 +1,4 @@
-"""An actor: a state and handlers, pure and synchronous; and the context through which it has effects.
+"""An actor: a state, handlers that are pure and synchronous, and the context of their effects.
 
     class Total(State):
         value: int = 0
@@ -8,9 +8,9 @@
             state.value += message.amount
             ctx.send("/printer", Sum(value=state.value))
 
-A handler's name is `on_` and what it handles; the type in its signature decides. It reads no clock, draws no
-randomness and does no I/O but through `ctx`, so running its messages again gives the same state and
-the same effects. If it raises, the state it was changing is thrown away.
+A handler's name is `on_` and what it handles; the type in its signature decides. It reads no
+clock, draws no randomness and does no I/O but through `ctx`, so running its messages again gives
+the same state and the same effects. If it raises, the state it was changing is thrown away.
 """
 
 import hashlib
@@ -25,8 +25,11 @@ from supervisor import limits
 
 
 class State(msgspec.Struct):
-    """The base of an actor's state: mutable, encodable, no sets, no floats as keys, nothing shared."""
+    """The base of an actor's state: mutable, encodable; no sets, no floats as keys."""
 
+
+AnyState = Any
+"""The state of some actor, where which one it is cannot be said."""
 
 # Effects are plain tuples (kind, target, body, number): a Struct would cost a third of a hop.
 SEND, PUBLISH, AFTER, EVERY, CANCEL, RECORD, STOP = range(7)
@@ -84,7 +87,7 @@ class Context:
         self.effects.append((PUBLISH, topic, encode(message), self.at_ns))
 
     def after(self, name: str, delay_ns: int) -> None:
-        """Have `TimerFired(name)` delivered once, `delay_ns` from now; replaces a timer of that name.
+        """Have `TimerFired(name)` delivered once, `delay_ns` from now; replaces one of that name.
 
         The timer survives crashes and restarts; overdue ones fire after the restart, in due order.
         """
@@ -95,7 +98,7 @@ class Context:
         self.effects.append((AFTER, name, b"", due_ns))
 
     def every(self, name: str, period_ns: int) -> None:
-        """Have `TimerFired(name)` delivered each `period_ns`; missed periods are counted, not repeated."""
+        """Have `TimerFired(name)` delivered each `period_ns`; what is missed is counted."""
         assert period_ns > 0, "a period is longer than nothing"
         assert len(self.timers) < limits.TIMERS_PER_ACTOR_MAX, "too many timers"
         self.timers[name] = (self.now_ns + period_ns, period_ns)
@@ -157,7 +160,8 @@ class Actor(Generic[ActorState]):
 
     def initial(self) -> ActorState:
         """Return the state of an actor that has handled nothing yet."""
-        return self.state_type()  # type: ignore[return-value] # state_type is ActorState at run time
+        # The class attribute is what `ActorState` stands for.
+        return self.state_type()  # type: ignore[return-value]
 
     def migrate(self, state: bytes, from_version: int) -> ActorState:
         """Return the state encoded by version `from_version` of this class in today's form."""

@@ -1,8 +1,8 @@
 """The cell of one actor: mailbox, tail, snapshot and poison record, which outlive its incarnations.
 
-An incarnation is a fold and a loop over turns. When it crashes, the next one is folded from the newest
-snapshot and the turns since, up to the message that crashed; that message is tried once more and then
-set aside.
+An incarnation is a fold and a loop over turns. When it crashes, the next one is folded from the
+newest snapshot and the turns since, up to the message that crashed; that message is tried once
+more and then set aside.
 """
 
 import logging
@@ -36,9 +36,9 @@ class TailDivergedError(Exception):
 
     def __init__(self, address: str, cause: NondeterminismError) -> None:
         super().__init__(
-            f"{cause}\nThis release would have acted differently than the one that wrote the journal. "
-            "Either start the release that wrote it, stop it in good order (it then takes a snapshot) and "
-            "upgrade; or restore a backup"
+            f"{cause}\nThis release would have acted differently than the one that wrote the "
+            "journal. Either start the release that wrote it, stop it in good order (it then takes "
+            "a snapshot) and upgrade; or restore a backup"
         )
         self.address = address
 
@@ -167,7 +167,8 @@ class Cell:
             raise error
         if self.spec.poison is Poison.BLOCK:
             raise TailDivergedError(self.address, error)
-        # A strategy was changed: what it would do now is its state from here on; what it did stands.
+        # A strategy was changed: what it would do now is its state from here on; what it did
+        # stands.
         logger.warning("%s", error)
         fold.chain = turn.chain
 
@@ -199,8 +200,9 @@ class Cell:
                     return ended
         except MemoryError:
             raise  # nothing that is restarted would fare better: it ends the process
-        except Exception as error:  # noqa: BLE001 - whatever it is, the supervisor decides
+        except Exception as error:
             logger.exception("%s crashed outside its handlers", self.address)
+            self.fold = None
             return ExitReason(Ended.CRASH, f"{type(error).__name__}: {error}", error)
 
     async def wait_started(self) -> None:
@@ -278,7 +280,7 @@ class Cell:
     # --- snapshots
 
     def take_snapshot(self) -> None:
-        """Write the state after the last message handled; the tail before it is no longer needed."""
+        """Write the state after the last message handled; the tail is then no longer needed."""
         fold = self.fold
         assert fold is not None, "only a running incarnation has a state"
         now_ns = self._house.clock.now_ns()
@@ -317,6 +319,8 @@ class Cell:
         else:
             self.mailbox.put_back(rest[1:])
             self._set_aside(poison, text)
+        # Half a message is in this state: nobody may see or snapshot it.
+        self.fold = None
         return ExitReason(Ended.CRASH, f"{type(error).__name__}: {error}", error)
 
     def _set_aside(self, poison: Envelope, error: str) -> None:
@@ -391,5 +395,3 @@ class NotBlockedError(Exception):
 
     def __init__(self, address: str) -> None:
         super().__init__(f"{address} has no message set aside that blocks it: see `bot tree`")
-
-

@@ -29,9 +29,7 @@ class ChildState(Enum):
 MOVES: dict[ChildState, frozenset[ChildState]] = {
     # Straight to a wait or a halt: its start failed while it was being restarted.
     ChildState.STOPPED: frozenset({ChildState.STARTING, ChildState.BACKOFF, ChildState.HALTED}),
-    ChildState.STARTING: frozenset(
-        {ChildState.RUNNING, ChildState.STOPPED, ChildState.STOPPING}
-    ),
+    ChildState.STARTING: frozenset({ChildState.RUNNING, ChildState.STOPPED, ChildState.STOPPING}),
     ChildState.RUNNING: frozenset(
         {ChildState.STOPPING, ChildState.STOPPED, ChildState.BACKOFF, ChildState.HALTED}
     ),

@@ -1,8 +1,8 @@
 """Time: the only module that reads a clock.
 
-All times are int64 UTC nanoseconds. The process clock is the wall time at boot plus monotonic time; it
-never goes back, not even below the last time that was journalled, and it follows the wall clock only
-by slewing.
+All times are int64 UTC nanoseconds. The process clock is the wall time at boot plus monotonic
+time; it never goes back, not even below the last time that was journalled, and it follows the wall
+clock only by slewing.
 """
 
 import time

@@ -7,7 +7,7 @@ from supervisor.journal import StoredEffect
 
 
 def travels(kind: int) -> bool:
-    """Return whether an effect of this kind is a message to somebody, with a position of its own."""
+    """Return whether an effect of this kind is a message, with a position of its own."""
     return kind in (SEND, PUBLISH)
 
 
@@ -15,7 +15,7 @@ def inline_body(effect: Effect) -> bytes:
     """Return what the turn's own record keeps of an effect that is no message."""
     kind, target, body, _ = effect
     assert not travels(kind), "a message is recorded by its position"
-    return body if body else target.encode()
+    return body or target.encode()
 
 
 def words(effect: Effect) -> str:

@@ -1,7 +1,7 @@
 """The fold of an actor over its inbox: the one piece of code that handles messages.
 
-Live cells, recovery after a crash, `bot replay` and tests all run an actor through a `Fold`, so what they
-see is the same by construction. It does no I/O.
+Live cells, recovery after a crash, `bot replay` and tests all run an actor through a `Fold`, so
+what they see is the same by construction. It does no I/O.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from messages.runtime import (
     Undeliverable,
 )
 from supervisor import limits
-from supervisor.actor import Actor, Context, Effect, handlers
+from supervisor.actor import Actor, AnyState, Context, Effect, handlers
 from supervisor.clock import perf_ns
 from supervisor.effects import words, words_of_stored
 from supervisor.journal import RUNTIME, Input, RecordedTurn, Snapshot
@@ -86,7 +86,13 @@ class Fold:
     """An actor with its state at some message number."""
 
     def __init__(
-        self, actor: Actor[Any], lineage: bytes, actor_id: int, address: str, *, paranoid: bool = False
+        self,
+        actor: Actor[Any],
+        lineage: bytes,
+        actor_id: int,
+        address: str,
+        *,
+        paranoid: bool = False,
     ) -> None:
         self.actor = actor
         self.context = Context(lineage, actor_id, address)
@@ -96,7 +102,8 @@ class Fold:
         self._table = _dispatch(actor)
         if paranoid:
             self._table = {kind: self._twice(handler) for kind, handler in self._table.items()}
-        self._decode: Callable[[bytes], Message] = decoder(self._table).decode  # type: ignore[assignment] # only messages
+        decode: Any = decoder(self._table).decode
+        self._decode: Callable[[bytes], Message] = decode
         self._decode_state = msgspec.msgpack.Decoder(actor.state_type).decode
         self.timers_moved = False
         """Set when a timer fired or was set; whoever arms timers clears it."""
@@ -168,7 +175,7 @@ class Fold:
                     table[type(message)](self.state, message, context)
             except MemoryError:
                 raise  # nothing that is restarted would fare better: it ends the process
-            except Exception as error:  # noqa: BLE001 - a crash of actor code is a result here
+            except Exception as error:
                 del effects[mark:]
                 context.seq -= 1
                 return Ran(len(counts), counts, effects, error)
@@ -222,7 +229,7 @@ class Fold:
     def _twice(self, handler: Handler) -> Handler:
         """Return a handler that works on two copies of the state: both must do the same."""
 
-        def handle(state: Any, message: Message, context: Context) -> None:
+        def handle(state: AnyState, message: Message, context: Context) -> None:
             before = _encode_state(state)
             draws, timers, mark = context.draws, dict(context.timers), len(context.effects)
             outcomes = []
@@ -241,12 +248,12 @@ class Fold:
         return handle
 
 
-def _ignore(state: Any, message: Message, ctx: Context) -> None:
+def _ignore(state: AnyState, message: Message, ctx: Context) -> None:
     """Handle what the runtime says and the actor did not ask for."""
 
 
 def _dispatch(actor: Actor[Any]) -> dict[type[Message], Handler]:
-    """Return the handler of each type in the union: its own, superseded forms, and the runtime's."""
+    """Return the handler of each type in the union: own, superseded, and the runtime's."""
     own = handlers(actor)
     table: dict[type[Message], Handler] = dict(own)
     for kind in RUNTIME_MESSAGES:
@@ -265,7 +272,7 @@ def _newest(kind: type[Any]) -> type[Any]:
 
 
 def _upcasting(handler: Handler) -> Handler:
-    def handle(state: Any, message: Message, ctx: Context) -> None:
+    def handle(state: AnyState, message: Message, ctx: Context) -> None:
         while type(message).superseded_by is not None:
             message = message.upcast()
         handler(state, message, ctx)

@@ -1,5 +1,6 @@
-"""Ids and random numbers for ports and the runtime: functions of the lineage, so that they repeat in
-simulation and never collide across restarts.
+"""Ids and random numbers for ports and the runtime.
+
+They are functions of the lineage: they repeat in simulation and never collide across restarts.
 """
 
 import hashlib

@@ -1,8 +1,8 @@
-"""What a journal must do; `state/` fulfils it with SQLite, `MemoryJournal` for tests and benchmarks.
+"""What a journal must do; `state/` does it with SQLite, `MemoryJournal` for tests and benchmarks.
 
-The log is one total order. What an actor emitted is appended before whoever handles it can append that
-it did, so whatever prefix of the log is durable is consistent. Appending never blocks; `committed`
-and `after_commit` are how ports wait for durability before they touch the outside.
+The log is one total order. What an actor emitted is appended before whoever handles it can append
+that it did, so whatever prefix of the log is durable is consistent. Appending never blocks;
+`committed` and `after_commit` are how ports wait for durability before they touch the outside.
 
 Names (addresses and topics) are integers in the log: `enroll` gives one out for ever.
 """
@@ -67,7 +67,7 @@ class Input(NamedTuple):
 
 
 class RecordedTurn(NamedTuple):
-    """A turn read back, its inputs with their bodies and its effects with the bodies they emitted."""
+    """A turn read back, its inputs and effects with the bodies that are still kept."""
 
     first_seq: int
     now_ns: int
@@ -158,7 +158,7 @@ class Journal(Protocol):
 
     # --- durability
     def after_commit(self, call: Callable[[], None]) -> None:
-        """Call `call` on the trio thread once all appended so far is durable; closes the group now."""
+        """Have `call` called once all appended so far is durable; closes the group now."""
 
     async def committed(self) -> None:
         """Wait until all appended so far is durable; closes the group now."""
@@ -192,8 +192,8 @@ class Journal(Protocol):
 class MemoryJournal:
     """A journal for tests and benchmarks of the runtime alone: it keeps names and nothing else.
 
-    Everything is "durable" at once, and gone with the process. Cells keep their own tails in memory, so
-    crashes of actors are recovered from as in production.
+    Everything is "durable" at once, and gone with the process. Cells keep their own tails in
+    memory, so crashes of actors are recovered from as in production.
     """
 
     def __init__(self, lineage: bytes = bytes(16), boot: int = 1) -> None:

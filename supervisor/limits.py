@@ -1,28 +1,30 @@
 """Every bound of the runtime in one place, each with its reason."""
 
-# A turn: long enough to amortise a wake-up (a stock channel costs 9 us a message, a batch of 64 a tenth
-# of that), short enough that forty busy actors still get round in 200 ms.
+# A turn: long enough to amortise a wake-up (a stock channel costs 9 us a message, a batch of 64 a
+# tenth of that), short enough that forty busy actors still get round in 200 ms.
 TURN_MESSAGES_MAX = 64
 TURN_NS_MAX = 5_000_000
-# The clock is read once every so many messages of a turn: a read costs as much as a tenth of a message.
+# The clock is read once every so many messages of a turn: a read costs as much as a tenth of a
+# message.
 TURN_CLOCK_EVERY = 8
 
 # At most this many system messages are handled before one normal message gets its turn, so that a
 # flood of monitors or timers cannot starve trading.
 SYSTEM_BURST_MAX = 16
 
-# Mailboxes. The soft limit makes ports stop reading: two full turns of a hundred busy senders. The hard limit is
-# a bug or a dead consumer: at 200 bytes a message it is 13 MB for one actor.
+# Mailboxes. The soft limit makes ports stop reading: two full turns of a hundred busy senders. The
+# hard limit is a bug or a dead consumer: at 200 bytes a message it is 13 MB for one actor.
 MAILBOX_SOFT = 8_192
 MAILBOX_HARD = 65_536
-# Market data waiting for one subscriber: about one second of a busy feed; what is older is worthless.
+# Market data waiting for one subscriber: about one second of a busy feed; what is older is
+# worthless.
 STREAM_QUEUE_MAX = 1_024
 # Commands waiting for one port: a venue takes tens of orders a second, so this is minutes of them.
 PORT_QUEUE_MAX = 4_096
 
-# A snapshot: often enough that a fold takes milliseconds (1 024 messages at 0.3 M/s), and that the tail
-# kept in memory for a crash stays small (a thousand actors at this size would be 256 MB, and the
-# budget below snapshots the largest long before).
+# A snapshot: often enough that a fold takes milliseconds (1 024 messages at 0.3 M/s), and that the
+# tail kept in memory for a crash stays small (a thousand actors at this size would be 256 MB, and
+# the budget below snapshots the largest long before).
 SNAPSHOT_MESSAGES = 1_024
 SNAPSHOT_TAIL_BYTES = 256_000
 TAIL_BYTES_TOTAL = 24_000_000
@@ -50,8 +52,8 @@ BACKOFF_MIN_NS = 100_000_000
 BACKOFF_MAX_NS = 30 * 1_000_000_000
 BACKOFF_JITTER = 0.2
 
-# The journal may lag this much before ports stop reading streams and entries are off: what a crash may
-# cost in market data, never in orders (those wait for their commit).
+# The journal may lag this much before ports stop reading streams and entries are off: what a crash
+# may cost in market data, never in orders (those wait for their commit).
 BACKLOG_NS_MAX = 2 * 1_000_000_000
 BACKLOG_BYTES_MAX = 16_000_000
 GROUP_NS_MAX = 50_000_000

@@ -1,8 +1,8 @@
 """A mailbox: one memory channel, drained at each wake-up into lanes.
 
 What enters is counted, and every message counted in is counted out again:
-sent = handled + dead + dropped + conflated + queued. A durable message is never refused; a stream message
-is dropped when too many wait, and the drop is announced before the next one.
+sent = handled + dead + dropped + conflated + queued. A durable message is never refused; a stream
+message is dropped when too many wait, and the drop is announced before the next one.
 """
 
 import math
@@ -45,7 +45,8 @@ class MailboxOverflowError(Exception):
 class Mailbox:
     """The lanes of one actor; it outlives the actor's incarnations.
 
-    `crowded` is called with +1 when more messages wait than the soft limit, and -1 when fewer do again.
+    `crowded` is called with +1 when more messages wait than the soft limit, and -1 when fewer do
+    again.
     """
 
     def __init__(self, address: str, crowded: Callable[[int], None]) -> None:
@@ -82,7 +83,7 @@ class Mailbox:
         return True
 
     def gap(self, topic: int) -> int:
-        """Return how many of `topic` were dropped since the last one taken, once there is room again."""
+        """Return how many of `topic` were dropped since the last one taken, once there is room."""
         if not self._gaps or self._stream_queued + 2 > limits.STREAM_QUEUE_MAX:
             return 0
         return self._gaps.pop(topic, 0)
@@ -128,8 +129,9 @@ class Mailbox:
             if self._slots or self._stream_queued:
                 self._take_mixed(batch, room)
             else:
-                pop = normal.popleft
-                batch += [pop() for _ in range(min(room, len(normal)))]  # type: ignore[misc] # no slots, so no keys
+                # No slot is filled, so no entry is a key.
+                pop: Callable[[], Envelope] = normal.popleft  # type: ignore[assignment] # see above
+                batch += [pop() for _ in range(min(room, len(normal)))]
         self._shrink(len(batch))
         return batch
 
@@ -189,7 +191,7 @@ class Mailbox:
             if self.queued > limits.MAILBOX_HARD:
                 raise MailboxOverflowError(
                     f"{self._address} has {self.queued} messages waiting, the hard limit is "
-                    f"{limits.MAILBOX_HARD}: it has stopped handling; look at `bot tree`, restart the bot"
+                    f"{limits.MAILBOX_HARD}: it no longer handles; see `bot tree`, restart the bot"
                 )
         if self.queued > limits.MAILBOX_SOFT and not self._is_crowded:
             self._is_crowded = True

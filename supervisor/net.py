@@ -19,7 +19,7 @@ LISTEN_BACKLOG = 64  # connections waiting for accept; local clients and a handf
 
 
 class Network(Protocol):
-    """What a network must be able to do. All calls raise `OSError` when the peer cannot be reached."""
+    """What a network must be able to do; all raise `OSError` if the peer cannot be reached."""
 
     async def open_tcp_stream(self, host: str, port: int) -> HalfCloseableStream:
         """Connect to `host`:`port`."""

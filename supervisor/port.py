@@ -1,8 +1,8 @@
 """A port: the kind of child that touches the outside, and the context through which it is reached.
 
-A port owns no state that matters. What it is told to do are durable commands, each concluded once by an
-outcome; after a crash the unconcluded ones go to `recover`, which asks the outside what became of
-them and never blindly executes again.
+A port owns no state that matters. What it is told to do are durable commands, each concluded once
+by an outcome; after a crash the unconcluded ones go to `recover`, which asks the outside what
+became of them and never blindly executes again.
 """
 
 from collections.abc import Sequence
@@ -79,11 +79,9 @@ class Port:
         Called before `run`, only if there are any. A port that takes commands must override it.
         """
         raise NotImplementedError(
-            f"{type(self).__name__} was left {len(pending)} commands and cannot say what became of them"
+            f"{type(self).__name__} was left {len(pending)} commands and cannot recover them"
         )
 
     async def run(self, ctx: PortContext) -> None:
         """Do the port's work until cancelled; returning is ending normally."""
         raise NotImplementedError
-
-

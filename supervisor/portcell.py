@@ -153,9 +153,9 @@ class PortCell:
                 nursery.cancel_scope.cancel()
         except MemoryError:
             raise  # nothing that is restarted would fare better: it ends the process
-        except Exception as error:  # noqa: BLE001 - whatever it is, the supervisor decides
+        except Exception as error:
             worst = _worst(error)
-            logger.error("%s crashed", self.address, exc_info=error)
+            logger.exception("%s crashed", self.address)
             reason = ExitReason(Ended.CRASH, f"{type(worst).__name__}: {worst}", worst)
         finally:
             self._scope = None

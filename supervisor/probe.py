@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from messages.base import Message, Row, all_messages, concrete, decoder, encode
 from messages.runtime import TimerFired
-from supervisor.actor import AFTER, CANCEL, EVERY, PUBLISH, RECORD, SEND, STOP, Actor
+from supervisor.actor import AFTER, CANCEL, EVERY, PUBLISH, RECORD, SEND, STOP, Actor, AnyState
 from supervisor.fold import Fold
 from supervisor.journal import RUNTIME, Input
 
@@ -57,7 +57,8 @@ Outcome = Sent | Published | Armed | Cancelled | Recorded | Stopped
 class Probe:
     """One actor, handled message by message, each in a turn of its own.
 
-    With `paranoid` every message is handled twice on copies of the state that went through the codec.
+    With `paranoid` every message is handled twice on copies of the state that went through the
+    codec.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class Probe:
         self._messages = decoder(all_messages())
 
     @property
-    def state(self) -> Any:
+    def state(self) -> AnyState:
         """The actor's state now."""
         return self.fold.state
 

@@ -1,7 +1,7 @@
 """Names, routes and topics: the way of a message from who emits it to who handles it.
 
-Every message gets a global position here, is appended to the journal, and only then delivered: at once to
-an actor, after its commit to a port.
+Every message gets a global position here, is appended to the journal, and only then delivered: at
+once to an actor, after its commit to a port.
 """
 
 from collections import deque
@@ -96,7 +96,7 @@ class Router:
     # --- messages
 
     def emit(self, sender: int, effects: list[Effect]) -> tuple[list[StoredEffect], "Outboxes"]:
-        """Journal the effects of a turn; return their record, and what is to be delivered after it."""
+        """Journal the effects of a turn; return their record, and what is to be delivered."""
         stored: list[StoredEffect] = []
         outboxes: Outboxes = {}
         durable = self.journal.durable
@@ -186,7 +186,9 @@ class Router:
             body = encode(Gap(topic=topic, missed=missed))
             position = self.next_position()
             self.journal.stream((position, RUNTIME, envelope[2], envelope[3], body))
-            receiver.deliver_stream((position, RUNTIME, envelope[2], envelope[3], body, "", STREAMED))
+            receiver.deliver_stream(
+                (position, RUNTIME, envelope[2], envelope[3], body, "", STREAMED)
+            )
         receiver.deliver_stream(envelope)
 
     def _undeliverable(self, envelope: Envelope, address: str) -> None:

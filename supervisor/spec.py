@@ -1,6 +1,7 @@
-"""What a supervisor is told about its children, and the closed set of reasons for which a child ends.
+"""What a supervisor is told about its children, and the closed set of reasons for their ends.
 
-The defaults and names are OTP's (stdlib's `supervisor`). Specs are validated before anything starts.
+The defaults and names are OTP's (stdlib's `supervisor`). Specs are validated before anything
+starts.
 """
 
 import re
@@ -84,8 +85,8 @@ SHUTDOWN = ExitReason(Ended.SHUTDOWN)
 class Backoff(msgspec.Struct, frozen=True):
     """How long a child is left ended before its next start; the first restart is at once.
 
-    `min(max, min * 2**n) * (1 + random * jitter)`, n counted from the second restart, and from zero again
-    once the child has been up for (min + max) / 2 (Pekko's formula).
+    `min(max, min * 2**n) * (1 + random * jitter)`, n counted from the second restart, and from
+    zero again once the child has been up for (min + max) / 2 (Pekko's formula).
     """
 
     min_ns: int = limits.BACKOFF_MIN_NS
@@ -128,7 +129,7 @@ class SupervisorSpec(msgspec.Struct, frozen=True, kw_only=True):
     """A supervisor and what is below it."""
 
     name: str
-    children: tuple[Union[ChildSpec, "SupervisorSpec"], ...] = ()  # noqa: UP007 - a forward reference
+    children: tuple[Union[ChildSpec, "SupervisorSpec"], ...] = ()
     strategy: Strategy = Strategy.ONE_FOR_ONE
     intensity: int = limits.INTENSITY
     """More restarts than this within the period end the supervisor."""

@@ -1,4 +1,4 @@
-"""What the tree tells of itself: read by the control port, the liveness actor, tests and benchmarks."""
+"""What the tree tells of itself, to the control port, tests and benchmarks."""
 
 import msgspec
 

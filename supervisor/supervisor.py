@@ -1,14 +1,16 @@
 """A supervisor: starts its children in order, stops them in reverse, and decides when one ends.
 
-OTP's semantics (stdlib, supervisor.erl): restart types, one_for_one and rest_for_one, and an intensity that
-counts per supervisor, failed restarts included. On top: a wait between restarts, and bulkheads.
-One nursery; whatever a child's task raises becomes an exit reason before it reaches it.
+OTP's semantics (stdlib, supervisor.erl): restart types, one_for_one and rest_for_one, and an
+intensity that counts per supervisor, failed restarts included. On top: a wait between restarts,
+and bulkheads. One nursery; whatever a child's task raises becomes an exit reason before it reaches
+it.
 """
 
 import logging
 import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import NamedTuple, Protocol
 
 import trio
@@ -145,7 +147,7 @@ class Supervisor:
     # --- the dynamic part of OTP's interface
 
     async def start_child(self, spec: Spec) -> None:
-        """Add a child and start it. Raises `ChildError` if the name is taken or it does not start."""
+        """Add a child and start it. Raises `ChildError` if that cannot be done."""
         if any(child.spec.name == spec.name for child in self.children):
             raise ChildError(f"{self.address} has a child {spec.name} already: restart that one")
         child = self._child(spec)
@@ -314,7 +316,7 @@ class Supervisor:
         child.move(ChildState.STARTING)
         try:
             child.runner.prepare()
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is why the start failed
+        except Exception as error:
             logger.exception("%s could not be started", child.runner.address)
             child.move(ChildState.STOPPED)
             text = f"{child.runner.address}: {type(error).__name__}: {error}"
@@ -341,7 +343,7 @@ class Supervisor:
             return True
         ready = False
 
-        async def watch(wait: Callable[[], Awaitable[None]], says: bool) -> None:
+        async def watch(wait: Callable[[], Awaitable[None]], *, says: bool) -> None:
             nonlocal ready
             await wait()
             ready = ready or says
@@ -352,8 +354,8 @@ class Supervisor:
                 nursery.cancel_scope.deadline = (
                     trio.current_time() + limits.START_TIMEOUT_NS / NANOSECONDS_PER_SECOND
                 )
-            nursery.start_soon(watch, child.runner.wait_started, True)
-            nursery.start_soon(watch, child.ended.wait, False)
+            nursery.start_soon(partial(watch, child.runner.wait_started, says=True))
+            nursery.start_soon(partial(watch, child.ended.wait, says=False))
         return ready
 
     async def _run_child(self, child: Child, attempt: int) -> None:
@@ -369,7 +371,7 @@ class Supervisor:
             await self._stop(child)
 
     async def _stop(self, child: Child) -> None:
-        """Ask, wait a bounded time, cancel; the child then is stopped, or reported as unkillable."""
+        """Ask, wait a bounded time, cancel; it is then stopped, or reported as unkillable."""
         if child.state in (ChildState.STOPPED, ChildState.UNKILLABLE):
             return
         child.attempt += 1  # its end is expected: news of it is stale

@@ -1,8 +1,9 @@
 """The tree as a whole: built from one spec, restored, opened, kept in order, stopped.
 
-Boot: every cell gets its address and the messages that an earlier process left unhandled; supervisors start
-their children in order, each actor folded from its snapshot and the turns since; then the gate opens
-and messages are handled. Ports run from their start: what they send waits at the gate.
+Boot: every cell gets its address and the messages that an earlier process left unhandled;
+supervisors start their children in order, each actor folded from its snapshot and the turns since;
+then the gate opens and messages are handled. Ports run from their start: what they send waits at
+the gate.
 """
 
 import logging
@@ -66,6 +67,8 @@ class System:
         self._ids = IdFactory(journal.lineage, RUNTIME, journal.boot)
         self._crowded = 0
         self._healthy = True
+        self._calm = trio.Event()
+        self._calm.set()
         self._tail_bytes = 0
         self._stopping = trio.Event()
         self._left_over = self._read_inbox()
@@ -85,6 +88,7 @@ class System:
     def crowded(self, by: int) -> None:
         self._crowded += by
         assert self._crowded >= 0, "a mailbox was uncrowded twice"
+        self._judge()
 
     def tail_grew(self, by: int) -> None:
         self._tail_bytes += by
@@ -96,8 +100,15 @@ class System:
     async def ready(self) -> None:
         """Wait while mailboxes or the journal are over their soft limits."""
         await trio.lowlevel.checkpoint()
-        while self._crowded or not self._healthy:
-            await trio.sleep(HOUSEKEEPING_NS / 10 / NANOSECONDS_PER_SECOND)
+        while not self._calm.is_set():
+            await self._calm.wait()
+
+    def _judge(self) -> None:
+        calm = self._healthy and not self._crowded
+        if calm:
+            self._calm.set()
+        elif self._calm.is_set():
+            self._calm = trio.Event()
 
     # --- running
 
@@ -162,10 +173,12 @@ class System:
         return left_over
 
     def _bury_left_over(self) -> None:
-        """Keep what waits for addresses that the tree no longer has, and say so: money may be in it."""
+        """Report what waits for addresses that the tree no longer has: money may be in it."""
         for target, envelopes in self._left_over.items():
             name = self.router.names.get(target, f"#{target}")
-            self.report("orphaned", name, f"{len(envelopes)} messages wait for it; it is not started")
+            self.report(
+                "orphaned", name, f"{len(envelopes)} messages wait for it; it is not started"
+            )
 
     # --- keeping house
 
@@ -180,12 +193,13 @@ class System:
         healthy = backlog_bytes < limits.BACKLOG_BYTES_MAX and age_ns < limits.BACKLOG_NS_MAX
         if healthy != self._healthy:
             self._healthy = healthy
+            self._judge()
             reason = "" if healthy else f"{backlog_bytes} bytes, {age_ns / 1e9:.1f} s uncommitted"
             health = StoreHealth(healthy=healthy, reason=reason)
             self.router.publish(RUNTIME, STORE_TOPIC, health)
 
     def _snapshot_one(self) -> None:
-        """Snapshot the actor that most needs it: one per pass, so that the loop is never held long."""
+        """Snapshot the actor that most needs it; one per pass, so the loop is never held long."""
         running = [cell for cell in self.cells.values() if cell.fold is not None]
         if not running or not self.gate.is_set():
             return
@@ -215,9 +229,13 @@ class System:
                 raise LookupError(f"there is no {address}; the nearest is {at.address}")
             if depth == len(parts) - 1:
                 return at, part
-            if not isinstance(child.runner, Supervisor):
-                raise LookupError(f"there is no {address}; the nearest is {child.runner.address}")
-            at = child.runner
+            below = child.runner
+            if isinstance(below, Supervisor):
+                at = below
+            else:
+                raise LookupError(  # noqa: TRY004 - the address is wrong, not a type
+                    f"there is no {address}; the nearest is {below.address}"
+                )
         raise LookupError("the root has no supervisor: use `bot stop`")
 
     @property

@@ -1,7 +1,7 @@
 """Durable timers: one heap for all actors.
 
-What is set is part of each actor's state; this heap only remembers when to look. A firing is a durable message
-like any other.
+What is set is part of each actor's state; this heap only remembers when to look. A firing is a
+durable message like any other.
 """
 
 import heapq
@@ -33,7 +33,8 @@ class Timers:
         """Make `timers` (name → due_ns, period_ns) what is set for `owner`."""
         known = self._set.get(owner, {})
         for name, (due_ns, _) in timers.items():
-            # One that has fired stays known until its owner has handled that: it is not fired twice.
+            # One that has fired stays known until its owner has handled that: it is not fired
+            # twice.
             if known.get(name, (-1, 0))[0] != due_ns:
                 self._order += 1
                 heapq.heappush(self._heap, (due_ns, self._order, name, owner))
