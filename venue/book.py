@@ -131,7 +131,7 @@ def _vacate(occupied: NDArray[np.int64], price: int) -> None:
 
 @kernel
 def occupied_at_or_above(occupied: NDArray[np.int64], price: int) -> int:
-    """The lowest occupied price that is at least `price`, or 0."""
+    """Find the lowest occupied price that is at least `price`, or 0."""
     index = price
     for storey in range(_STOREYS):
         if index >= _ITEMS[storey]:
@@ -148,7 +148,7 @@ def occupied_at_or_above(occupied: NDArray[np.int64], price: int) -> int:
 
 @kernel
 def occupied_at_or_below(occupied: NDArray[np.int64], price: int) -> int:
-    """The highest occupied price that is at most `price`, or 0."""
+    """Find the highest occupied price that is at most `price`, or 0."""
     index = price
     for storey in range(_STOREYS):
         if index < 0:
@@ -173,12 +173,12 @@ def _home(order_id: int, cells: int) -> int:
 
 @kernel
 def find(book: BookArrays, order_id: int) -> int:
-    """The row of the open order `order_id`, or 0."""
+    """Find the row of the open order `order_id`, or 0."""
     cells = book.table.shape[0]
     cell = _home(order_id, cells)
     while book.table[cell, 1] != 0:
         if book.table[cell, 0] == order_id:
-            return book.table[cell, 1]
+            return int(book.table[cell, 1])
         cell = (cell + 1) & (cells - 1)
     return 0
 
@@ -242,7 +242,7 @@ def take_touched(book: BookArrays, out: NDArray[np.int64]) -> int:
         out[i, 1] = price
         out[i, 2] = lots_at(book, side, price)
     book.meta[TOUCHED] = 0
-    return count
+    return int(count)
 
 
 @kernel
@@ -251,7 +251,7 @@ def lots_at(book: BookArrays, side: int, price: int) -> int:
     level = book.level_of[price]
     if level == 0 or book.orders[book.levels[level, HEAD], SIDE] != side:
         return 0
-    return book.levels[level, TOTAL]
+    return int(book.levels[level, TOTAL])
 
 
 @kernel
@@ -273,7 +273,7 @@ def _open_level(book: BookArrays, side: int, price: int) -> int:
         meta[BEST_BID] = price
     if side == SELL and (meta[BEST_ASK] == 0 or price < meta[BEST_ASK]):
         meta[BEST_ASK] = price
-    return level
+    return int(level)
 
 
 @kernel
@@ -322,7 +322,7 @@ def rest(book: BookArrays, order_id: int, owner: int, side: int, price: int, lot
     meta[OPEN] += 1
     _index(book, order_id, row)
     touch(book, side, price)
-    return row
+    return int(row)
 
 
 @kernel
@@ -364,7 +364,7 @@ def remove(book: BookArrays, row: int) -> None:
 @kernel
 def has_room(book: BookArrays) -> bool:
     """Whether one more order can rest."""
-    return book.meta[OPEN] < book.orders.shape[0] - 1
+    return bool(book.meta[OPEN] < book.orders.shape[0] - 1)
 
 
 @kernel

@@ -61,7 +61,7 @@ class TradeTape:
         return new
 
     def last(self, count: int) -> list[PublicTrade]:
-        """The last `count` trades, oldest first."""
+        """Return the last `count` trades, oldest first."""
         skip = max(len(self._trades) - count, 0)
         return list(islice(self._trades, skip, None))
 
@@ -121,9 +121,7 @@ class CandleBuilder:
         closed = [candle]
         self.current = None
         if self._fill_gaps:
-            first = max(
-                candle.open_ns + self.interval_ns, open_ns - MAX_CANDLES * self.interval_ns
-            )
+            first = max(candle.open_ns + self.interval_ns, open_ns - MAX_CANDLES * self.interval_ns)
             flat = (candle.close_ticks,) * 4
             gaps = range(first, open_ns, self.interval_ns)
             closed += [Candle(at_ns, *flat, 0, 0, 0) for at_ns in gaps]
@@ -132,6 +130,6 @@ class CandleBuilder:
         return closed
 
     def closed(self, count: int = MAX_CANDLES) -> list[Candle]:
-        """The last `count` closed candles, oldest first."""
+        """Return the last `count` closed candles, oldest first."""
         skip = max(len(self._closed) - count, 0)
         return list(islice(self._closed, skip, None))

@@ -112,7 +112,7 @@ def read_lines(path: Path) -> Iterator[Line]:
 
 
 def to_units(text: str, decimals: int) -> int:
-    """A decimal string as an integer of 10**-decimals, exactly.
+    """Read a decimal string as an integer of 10**-decimals, exactly.
 
     Raises ValueError if it has digits beyond, or is no plain non-negative decimal.
     """

@@ -11,13 +11,12 @@ from venue.kernels import kernel
 
 @kernel
 def hash53(seed: int, stream: int, counter: int) -> int:
-    """53 evenly spread bits."""
+    """Compute 53 evenly spread bits."""
     z = np.uint64(seed) + np.uint64(counter) * np.uint64(0x9E3779B97F4A7C15)
     z += np.uint64(stream + 1) * np.uint64(0xD1B54A32D192ED03)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    bits: int = np.int64((z ^ (z >> np.uint64(31))) >> np.uint64(11))  # type: ignore[assignment]  # an int64 is numba's int
-    return bits
+    return int(np.int64((z ^ (z >> np.uint64(31))) >> np.uint64(11)))
 
 
 @kernel
@@ -28,7 +27,7 @@ def uniform(seed: int, stream: int, counter: int) -> float:
 
 @kernel
 def noise(seed: int, stream: int, at_ns: int, period_ns: int) -> float:
-    """Smooth noise in (−1, 1): random values on a lattice `period_ns` apart, joined smoothly."""
+    """Join random values in (−1, 1) on a lattice `period_ns` apart smoothly."""
     cell = at_ns // period_ns
     part = (at_ns - cell * period_ns) / period_ns
     a = uniform(seed, stream, cell) * 2.0 - 1.0

@@ -48,6 +48,12 @@ _REGIME_SCALES = (
     (1.1, 0.5, 0.8, 1.0, 1.0, 0.0),
 )
 
+# Calm 30 %, trend 25 %, burst 15 %, mean-reverting 30 % of the blocks.
+_REGIME_ENDS = (0.30, 0.55, 0.70, 1.0)
+_EVEN = 0.5
+# Most quotes in the way of a moving price are pulled by their owners; this share is hit.
+_HIT_SHARE = 0.1
+
 # Streams of random numbers.
 _TIME, _REGIME, _DIRECTION, _CYCLE, _WANDER, _TREND, _ROUGH, _SPREAD_NOISE = range(8)
 _OFFSET, _SIZE, _AGGRESSIVE, _TAKE, _TAKE_SIDE, _TAKE_SIZE, _TAKE_COUNT = range(8, 15)
@@ -83,13 +89,12 @@ class FlowParameters(NamedTuple):
 
 @kernel
 def regime_of(p: FlowParameters, block: int) -> int:
-    """The regime of a block of time: calm 30 %, trend 25 %, burst 15 %, mean-reverting 30 %."""
+    """Draw the regime of a block of time."""
     u = uniform(p.seed, _REGIME, block)
-    if u < 0.30:
-        return CALM
-    if u < 0.55:
-        return TREND
-    return BURST if u < 0.70 else REVERTING
+    regime = CALM
+    while u >= _REGIME_ENDS[regime]:
+        regime += 1
+    return regime
 
 
 @kernel
@@ -104,7 +109,7 @@ def regime_scale(p: FlowParameters, at_ns: int, what: int) -> float:
 
 @kernel
 def _cycle(p: FlowParameters, at_ns: int) -> float:
-    """A swing in [−1, 1] that changes sign at every half period."""
+    """Swing within [−1, 1], in a wave that changes sign at every half period."""
     half = p.cycle_period_ns // 2
     cell = at_ns // half
     part = (at_ns - cell * half) / half
@@ -116,7 +121,7 @@ def _cycle(p: FlowParameters, at_ns: int) -> float:
 
 @kernel
 def fair_price(p: FlowParameters, at_ns: int) -> float:
-    """The reference price in ticks at `at_ns` after the epoch."""
+    """Compute the reference price in ticks at `at_ns` after the epoch."""
     x = p.cycle_amplitude * regime_scale(p, at_ns, CYCLE) * _cycle(p, at_ns)
     x += p.wander_amplitude * noise(p.seed, _WANDER, at_ns, 300 * SECOND_NS)
     drift = regime_scale(p, at_ns, DRIFT)
@@ -146,15 +151,15 @@ def _quote(book: bk.BookArrays, p: FlowParameters, index: int, slot: int, at_ns:
     half = p.half_spread * breath * regime_scale(p, at_ns, SPREAD)
     steps = level + 0.06 * level * level + uniform(p.seed, _OFFSET, counter)
     fair = fair_price(p, at_ns)
-    price = np.int64(fair - side * p.open_price_ticks * (half + p.level_gap * steps))
+    price = int(fair - side * p.open_price_ticks * (half + p.level_gap * steps))
     u = uniform(p.seed, _SIZE, counter)
-    lots = np.int64(p.typical_lots * (0.1 + 1.2 * u * u + 0.05 * level)) + 1
+    lots = int(p.typical_lots * (0.1 + 1.2 * u * u + 0.05 * level)) + 1
     flags = mt.QUIET
-    # Most quotes in the way of a moving price are pulled by their owners; some are hit.
-    if uniform(p.seed, _AGGRESSIVE, index) > 0.1:
+    if uniform(p.seed, _AGGRESSIVE, index) >= _HIT_SHARE:
         flags |= mt.PULL_OWN
     price = min(max(price, 1), bk.MAX_PRICE_TICKS)
-    mt.submit(book, -counter - 1, 0, side, mt.LIMIT, price, lots, flags, at_ns)
+    order = (-counter - 1, 0, side)
+    mt.submit(book, order, mt.LIMIT, price, lots, flags, at_ns)
 
 
 @kernel
@@ -188,17 +193,18 @@ def _take(book: bk.BookArrays, p: FlowParameters, index: int, at_ns: int) -> Non
     rate = p.taker_probability * regime_scale(p, at_ns, TAKERS)
     if uniform(p.seed, _TAKE, index) >= rate:
         return
-    direction = 1.0 if uniform(p.seed, _DIRECTION, at_ns // p.regime_period_ns) < 0.5 else -1.0
-    bias = 0.5 * direction * regime_scale(p, at_ns, BIAS)
-    side = bk.BUY if uniform(p.seed, _TAKE_SIDE, index) < 0.5 + 0.5 * bias else bk.SELL
+    heads = uniform(p.seed, _DIRECTION, at_ns // p.regime_period_ns) < _EVEN
+    bias = 0.25 * (1.0 if heads else -1.0) * regime_scale(p, at_ns, BIAS)
+    side = bk.BUY if uniform(p.seed, _TAKE_SIDE, index) < _EVEN + bias else bk.SELL
     burst = uniform(p.seed, _TAKE_COUNT, index)
-    count = 1 + np.int64(MAX_TAKERS * burst * burst * burst * burst)
+    count = 1 + int(MAX_TAKERS * burst * burst * burst * burst)
     for k in range(count):
         counter = index * IDS_PER_EVENT + FIRST_TAKER + k
         u = uniform(p.seed, _TAKE_SIZE, counter)
         # Sizes have a heavy, bounded tail: half below 0.1, one in a hundred above 2 × typical.
-        lots = np.int64(p.typical_lots * (0.01 + 0.07 * u / (1.025 - u))) + 1
-        mt.submit(book, -counter - 1, 0, side, mt.MARKET, 0, lots, mt.QUIET, at_ns)
+        lots = int(p.typical_lots * (0.01 + 0.07 * u / (1.025 - u))) + 1
+        order = (-counter - 1, 0, side)
+        mt.submit(book, order, mt.MARKET, 0, lots, mt.QUIET, at_ns)
 
 
 @kernel

@@ -14,7 +14,7 @@ without a home) kernels are compiled in memory at each start: slower, never wron
 import hashlib
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -37,15 +37,13 @@ def sources_digest() -> str:
 
 
 def cache_folder() -> Path | None:
-    """The folder compiled kernels are kept in, created if need be; None if none can be written."""
+    """Find the folder for compiled kernels, making it if need be; None if none can be written."""
     name = f"kernels-{sources_digest()}"
     configured = getattr(numba.config, "CACHE_DIR", "")
     candidates = [Path(configured)] if configured else []
     candidates.append(_PACKAGE / "__pycache__")
-    try:
+    with suppress(RuntimeError):  # a service may have no home
         candidates.append(Path.home() / ".cache" / "canopy")
-    except RuntimeError:
-        pass
     for parent in candidates:
         folder = parent / name
         try:
@@ -64,12 +62,13 @@ _folder = cache_folder()
 def _cache_location() -> Iterator[None]:
     # Numba decides on the location while decorating, from this setting; nobody else's kernels
     # may be moved, so it is put back at once.
-    before = getattr(numba.config, "CACHE_DIR", "")
-    numba.config.CACHE_DIR = str(_folder)
+    settings = cast(Any, numba.config)
+    before = settings.CACHE_DIR
+    settings.CACHE_DIR = str(_folder)
     try:
         yield
     finally:
-        numba.config.CACHE_DIR = before
+        settings.CACHE_DIR = before
 
 
 def kernel(function: _Function) -> _Function:
@@ -87,11 +86,11 @@ def entry_point(function: Callable[..., object], example: Callable[[], tuple[Any
     """
 
     def compile_it() -> None:
-        dispatcher = cast(Any, function)
+        dispatcher, typeof = cast(Any, function), cast(Any, numba).typeof
         if not hasattr(dispatcher, "compile"):
             return  # NUMBA_DISABLE_JIT: kernels are plain Python then
         if not dispatcher.signatures:
-            dispatcher.compile(tuple(numba.typeof(argument) for argument in example()))
+            dispatcher.compile(tuple(typeof(argument) for argument in example()))
             dispatcher.disable_compile()
 
     _entry_points.append(compile_it)

@@ -36,6 +36,22 @@ FLOW_BOOK_CAPACITY: Final = 16_384
 """Resting orders of a market's book: at most some hundreds are the flow's."""
 _MAX_SWING: Final = 0.6
 """The amplitudes may never add up to more than this share of the price: it stays positive."""
+_RANGES: Final[dict[str, tuple[float, float]]] = {
+    "events_per_second": (1, 10_000),
+    "levels_per_side": (1, flow.MAX_SLOTS // 2),
+    # Below, a tick is more than 1 % of the price; above, swings leave the book's window.
+    "open_price_ticks": (100, 16_000_000),
+    "typical_lots": (10, 1 << 40),
+    "taker_probability": (0.0, 0.33),
+    "cycle_period_s": (2, 86_400),
+    "regime_period_s": (2, 86_400),
+    "cycle_amplitude_bps": (0.0, 5_000.0),
+    "wander_bps": (0.0, 5_000.0),
+    "rough_bps": (0.0, 2_000.0),
+    "slow_swing_bps": (0.0, 6_000.0),
+    "half_spread_bps": (0.0, 500.0),
+    "level_gap_bps": (0.0, 100.0),
+}
 _INNER_LEVELS: Final = 4
 _MIDDLE_LEVELS: Final = 12
 
@@ -71,23 +87,11 @@ class MarketSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Chance that an event brings market orders, before the regime scales it."""
 
     def __post_init__(self) -> None:
-        if not 1 <= self.events_per_second <= 10_000:
-            raise ValueError(f"{self.symbol}: events_per_second must be 1 to 10000")
-        if not 1 <= self.levels_per_side <= flow.MAX_SLOTS // 2:
-            raise ValueError(f"{self.symbol}: levels_per_side must be 1 to {flow.MAX_SLOTS // 2}")
-        if not 100 <= self.open_price_ticks <= 16_000_000:
-            raise ValueError(f"{self.symbol}: open_price_ticks must be 100 to 16000000")
-        if not 10 <= self.typical_lots <= 1 << 40:
-            raise ValueError(f"{self.symbol}: typical_lots must be 10 to 2**40")
-        if not 0.0 <= self.taker_probability <= 0.33:
-            raise ValueError(f"{self.symbol}: taker_probability must be 0 to 0.33")
-        if min(self.cycle_period_s, self.regime_period_s) < 2:
-            raise ValueError(f"{self.symbol}: cycle and regime periods must be at least 2 seconds")
+        for name, (low, high) in _RANGES.items():
+            if not low <= getattr(self, name) <= high:
+                raise ValueError(f"{self.symbol}: {name} must be {low} to {high}")
         if min(Decimal(self.tick), Decimal(self.lot)) <= 0:
             raise ValueError(f"{self.symbol}: tick and lot must be positive decimals")
-        swings = (self.cycle_amplitude_bps, self.wander_bps, self.rough_bps, self.slow_swing_bps)
-        if min(swings) < 0.0:
-            raise ValueError(f"{self.symbol}: no *_bps may be negative")
         if self.max_swing() > _MAX_SWING:
             raise ValueError(f"{self.symbol}: the price could stray more than 60 %; lower a *_bps")
 
@@ -128,7 +132,7 @@ class Market(Protocol):
         """How many events have happened by `now_ns` (inclusive): the next index then."""
 
     def rebuild(self, index: int) -> OrderBook:
-        """The flow's book before event `index`."""
+        """Make the flow's book before event `index`."""
 
 
 def _schedule(levels: int) -> NDArray[np.int64]:
@@ -231,7 +235,7 @@ class GeneratedMarket:
         return index + 1 if flow.event_time(self._parameters, index) <= since else index
 
     def rebuild(self, index: int) -> OrderBook:
-        """The book before event `index` had there been no accounts; at most a block is replayed."""
+        """Make the book before event `index`, accounts apart; at most a block is replayed."""
         assert index >= 0
         book = OrderBook(FLOW_BOOK_CAPACITY)
         next_index = max(index - 1, 0) // flow.BLOCK * flow.BLOCK
@@ -242,7 +246,7 @@ class GeneratedMarket:
         return book
 
     def fair_price_ticks(self, now_ns: int) -> float:
-        """The price the quotes surround at `now_ns`. Nobody in the market can see it."""
+        """Tell the price the quotes surround at `now_ns`. Nobody in the market can see it."""
         return float(flow.fair_price(self._parameters, max(now_ns - self.epoch_ns, 0)))
 
     def regime_at(self, now_ns: int) -> str:

@@ -93,15 +93,17 @@ class BookEvent(NamedTuple):
 def emit(
     book: bk.BookArrays,
     kind: int,
+    reason: int,
     order: tuple[int, int, int],
     maker: tuple[int, int, int],
-    price: int,
-    lots: int,
-    remaining: int,
-    reason: int,
+    what: tuple[int, int, int],
     now_ns: int,
 ) -> None:
-    """Append one event; `order` is (id, owner, side), `maker` (id, owner, remaining lots)."""
+    """Append one event.
+
+    `order` is (id, owner, side), `maker` (id, owner, remaining lots), `what` (price, quantity,
+    remaining lots of the order).
+    """
     count = book.meta[bk.EVENTS]
     row = book.events[count]
     row[0] = kind
@@ -110,9 +112,9 @@ def emit(
     row[3] = order[1]
     row[4] = maker[1]
     row[5] = order[2]
-    row[6] = price
-    row[7] = lots
-    row[8] = remaining
+    row[6] = what[0]
+    row[7] = what[1]
+    row[8] = what[2]
     row[9] = maker[2]
     row[10] = reason
     row[11] = now_ns
@@ -163,46 +165,47 @@ def _match(
             if flags & QUIET == 0:
                 pulled = (maker_id, maker_owner, -side)
                 taker = (order[0], owner, lots)
-                emit(book, CANCELLED, pulled, taker, best, resting, 0, SELF_TRADE, now_ns)
+                emit(book, CANCELLED, SELF_TRADE, pulled, taker, (best, resting, 0), now_ns)
             continue
         traded = min(lots, resting)
         lots -= traded
         bk.take(book, row, traded)
         maker = (maker_id, maker_owner, resting - traded)
-        emit(book, TRADE, order, maker, best, traded, lots, NO_REASON, now_ns)
+        emit(book, TRADE, NO_REASON, order, maker, (best, traded, lots), now_ns)
     return lots
 
 
 @kernel
 def submit(
     book: bk.BookArrays,
-    order_id: int,
-    owner: int,
-    side: int,
+    order: tuple[int, int, int],
     kind: int,
     price: int,
     lots: int,
     flags: int,
     now_ns: int,
 ) -> int:
-    """Match one order and rest what is left; its events are appended. The reason if refused."""
-    order = (order_id, owner, side)
+    """Match one order (id, owner, side), rest what is left, and append the events.
+
+    Returns the reason if it was refused.
+    """
+    order_id, owner, side = order
     nobody = (0, 0, 0)
     quiet = flags & QUIET != 0
     refusal = _refusal(book, order_id, side, kind, price, flags)
     if refusal != NO_REASON:
         if not quiet:
-            emit(book, REJECTED, order, nobody, price, lots, 0, refusal, now_ns)
+            emit(book, REJECTED, refusal, order, nobody, (price, lots, 0), now_ns)
         return refusal
     if not quiet:
-        emit(book, ACCEPTED, order, nobody, price, lots, lots, NO_REASON, now_ns)
+        emit(book, ACCEPTED, NO_REASON, order, nobody, (price, lots, lots), now_ns)
     left = _match(book, order, kind, price, lots, flags, now_ns)
     if left == 0:
         return NO_REASON
     if kind == LIMIT and flags & IMMEDIATE_OR_CANCEL == 0:
         bk.rest(book, order_id, owner, side, price, left)
     elif not quiet:
-        emit(book, EXPIRED, order, nobody, price, left, 0, NO_LIQUIDITY, now_ns)
+        emit(book, EXPIRED, NO_LIQUIDITY, order, nobody, (price, left, 0), now_ns)
     return NO_REASON
 
 
@@ -213,7 +216,7 @@ def withdraw(book: bk.BookArrays, order_id: int, by_lots: int, now_ns: int) -> N
     row = bk.find(book, order_id)
     if row == 0:
         order = (order_id, 0, 0)
-        emit(book, REJECTED, order, nobody, 0, 0, 0, UNKNOWN_ORDER, now_ns)
+        emit(book, REJECTED, UNKNOWN_ORDER, order, nobody, nobody, now_ns)
         return
     order = (order_id, book.orders[row, bk.OWNER], book.orders[row, bk.SIDE])
     price = book.orders[row, bk.PRICE]
@@ -221,7 +224,8 @@ def withdraw(book: bk.BookArrays, order_id: int, by_lots: int, now_ns: int) -> N
     taken = min(by_lots, resting)
     bk.take(book, row, taken)
     kind = CANCELLED if taken == resting else REDUCED
-    emit(book, kind, order, nobody, price, taken, resting - taken, REQUESTED, now_ns)
+    what = (price, taken, resting - taken)
+    emit(book, kind, REQUESTED, order, nobody, what, now_ns)
 
 
 @kernel
@@ -235,22 +239,22 @@ def place(
             break
         row = book.levels[book.level_of[best], bk.HEAD]
         if book.orders[row, bk.OWNER] != 0:
-            return book.orders[row, bk.ID]
+            return int(book.orders[row, bk.ID])
         bk.remove(book, row)
     bk.rest(book, order_id, owner, side, price, lots)
     return 0
 
 
 def example_book() -> bk.BookArrays:
-    """A tiny book, for the types of its arrays."""
+    """Make a tiny book, for the types of its arrays."""
     return bk.allocate(4, EVENT_COLUMNS)
 
 
-def _example(*integers: int) -> Callable[[], tuple[Any, ...]]:
-    return lambda: (example_book(), *integers)
+def _example(*arguments: object) -> Callable[[], tuple[Any, ...]]:
+    return lambda: (example_book(), *arguments)
 
 
-entry_point(submit, _example(*[0] * 8))
+entry_point(submit, _example((0, 0, 0), *[0] * 5))
 entry_point(withdraw, _example(0, 0, 0))
 entry_point(place, _example(*[0] * 6))
 entry_point(bk.find, _example(0))
@@ -297,8 +301,8 @@ class OrderBook:
         assert kind in (LIMIT, MARKET)
         assert 1 <= quantity_lots <= bk.MAX_QUANTITY_LOTS
         assert flags & (PULL_OWN | QUIET) == 0 or owner == 0
-        args = (order_id, owner, side, kind, price_ticks, quantity_lots, flags, now_ns)
-        submit(self.arrays, *args)
+        order = (order_id, owner, side)
+        submit(self.arrays, order, kind, price_ticks, quantity_lots, flags, now_ns)
         assert not self.is_crossed()
         return self.drain_events()
 
@@ -322,7 +326,8 @@ class OrderBook:
         Flow orders that it would cross are removed. Raises ValueError if another account's
         order is in the way: such a pair can never have rested together.
         """
-        assert order_id != 0 and not self.is_open(order_id)  # noqa: PT018 one precondition
+        assert order_id != 0
+        assert not self.is_open(order_id)
         assert owner > 0
         assert 1 <= price_ticks <= bk.MAX_PRICE_TICKS
         assert 1 <= quantity_lots <= bk.MAX_QUANTITY_LOTS
@@ -336,7 +341,7 @@ class OrderBook:
         return bool(bk.find(self.arrays, order_id) != 0)
 
     def remaining_lots(self, order_id: int) -> int:
-        """What is left of an open order; 0 for any other id."""
+        """Tell what is left of an open order; 0 for any other id."""
         row = bk.find(self.arrays, order_id)
         return int(self.arrays.orders[row, bk.LOTS]) if row != 0 else 0
 
@@ -356,11 +361,11 @@ class OrderBook:
         return int(self.arrays.meta[bk.OPEN])
 
     def best_bid_ticks(self) -> int:
-        """The highest bid, or 0."""
+        """Return the highest bid, or 0."""
         return int(self.arrays.meta[bk.BEST_BID])
 
     def best_ask_ticks(self) -> int:
-        """The lowest ask, or 0."""
+        """Return the lowest ask, or 0."""
         return int(self.arrays.meta[bk.BEST_ASK])
 
     def is_crossed(self) -> bool:
@@ -405,7 +410,7 @@ class OrderBook:
         return [BookEvent._make(row) for row in rows.tolist()]
 
     def snapshot(self) -> bytes:
-        """The book as bytes: every order in queue order. Same book, same bytes."""
+        """Encode the book: every order in queue order. Same book, same bytes."""
         rows = np.empty((self.open_orders(), _SNAPSHOT_COLUMNS), np.int64)
         count = bk.list_orders(self.arrays, rows)
         assert count == len(rows)
@@ -414,7 +419,7 @@ class OrderBook:
 
     @classmethod
     def restore(cls, data: bytes) -> "OrderBook":
-        """The book that `snapshot` wrote. Raises ValueError for anything else."""
+        """Make the book that `snapshot` encoded. Raises ValueError for anything else."""
         try:
             magic, capacity, count = _SNAPSHOT_HEADER.unpack_from(data)
             rows = np.frombuffer(data, "<i8", offset=_SNAPSHOT_HEADER.size)

@@ -31,14 +31,14 @@ class FeeTier(NamedTuple):
 
 
 def tier_of(tiers: tuple[FeeTier, ...], volume_units: int) -> FeeTier:
-    """The tier of an account with this volume. `tiers` ascend and begin at 0."""
+    """Find the tier of an account with this volume. `tiers` ascend and begin at 0."""
     assert tiers[0].volume_from_units == 0
     return max(tier for tier in tiers if tier.volume_from_units <= max(volume_units, 0))
 
 
 @kernel
 def fee_units(notional_units: int, rate_ppm: int) -> int:
-    """The fee on a fill, truncated towards zero to the minor unit: charges and rebates alike.
+    """Compute the fee on a fill, truncated towards zero to the minor unit, rebates too.
 
     Exact for every int64 notional and rates of at most 100 %: the product is taken in two parts.
     """
@@ -72,25 +72,25 @@ _DEFAULT_LATENCIES: Final = {
 
 
 def default_latency(venue: str) -> LatencyModel:
-    """The default model of a venue: Binance 50–100 ms, Coinbase 100–200 ms, others 50–200 ms."""
+    """Return a venue's default: Binance 50–100 ms, Coinbase 100–200 ms, others 50–200 ms."""
     return _DEFAULT_LATENCIES.get(venue, LatencyModel(50 * _MS, 200 * _MS))
 
 
 def constant_latency(latency_ns: int) -> LatencyModel:
-    """A model without chance."""
+    """Make a model without chance."""
     return LatencyModel(latency_ns, latency_ns, spike_ppm=0)
 
 
 @kernel
 def draw_latency_ns(model: LatencyModel, seed: int, what: int, counter: int) -> int:
-    """The latency of the `counter`-th message of kind `what`; the same arguments, the same."""
+    """Draw the latency of the `counter`-th message of kind `what`; the same arguments, the same."""
     u = uniform(seed, _LATENCY_STREAM + 2 * what, counter)
-    latency = model.low_ns + u * u * (model.high_ns - model.low_ns)
+    latency_ns = model.low_ns + u * u * (model.high_ns - model.low_ns)
     if uniform(seed, _LATENCY_STREAM + 2 * what + 1, counter) * PPM < model.spike_ppm:
         # 1/(1 + k·v) falls from 1 like a heavy tail; v near 0 is rare and a large factor.
         v = uniform(seed, _LATENCY_STREAM + 32 + what, counter)
-        latency = model.high_ns * model.spike_factor / (1.0 + (model.spike_factor - 1.0) * v)
-    return int(latency)
+        latency_ns = model.high_ns * model.spike_factor / (1.0 + (model.spike_factor - 1.0) * v)
+    return int(latency_ns)
 
 
 RISK_AVERSE, PROPORTIONAL, SQUARE = range(3)
@@ -107,13 +107,13 @@ class QueuePosition(NamedTuple):
 
 @kernel
 def queue_joined(level_lots: int) -> QueuePosition:
-    """The place of an order that joins a level which shows `level_lots`."""
+    """Take the place of an order that joins a level which shows `level_lots`."""
     return QueuePosition(level_lots, 0)
 
 
 @kernel
 def queue_after_trade(position: QueuePosition, lots: int) -> QueuePosition:
-    """The place after a trade of `lots` at our price against our side."""
+    """Move up after a trade of `lots` at our price against our side."""
     return QueuePosition(position.ahead_lots - lots, position.traded_lots + lots)
 
 
@@ -126,7 +126,7 @@ def _weight(model: int, lots: float) -> float:
 def queue_after_depth(
     position: QueuePosition, model: int, before_lots: int, after_lots: int
 ) -> QueuePosition:
-    """The place after our level's quantity (without us) changed from `before` to `after`."""
+    """Move up after our level's quantity (without us) changed from `before` to `after`."""
     ahead = position.ahead_lots
     cancelled = before_lots - after_lots - position.traded_lots
     if model != RISK_AVERSE and cancelled > 0 and ahead > 0:

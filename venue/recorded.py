@@ -25,6 +25,7 @@ MAX_ROWS: Final = 8_000_000
 MAX_CANDLES: Final = 2_000_000
 """Almost four years of minutes: 96 MB."""
 MAX_LADDER_LEVELS: Final = 100
+_LEGS: Final = 3
 _CHUNK_ROWS: Final = 65_536
 
 Rows = NDArray[np.int64]
@@ -67,7 +68,7 @@ def _message_rows(
 def rows_of(
     lines: Iterable[Line], price_decimals: int, quantity_decimals: int, offset_ns: int = 0
 ) -> Rows:
-    """Recorded messages as rows (at ns, kind, side, ticks, lots), times shifted by `offset_ns`.
+    """Turn messages into rows (at ns, kind, side, ticks, lots), times shifted by `offset_ns`.
 
     Raises ValueError when there are more than `MAX_ROWS`, or time runs backwards.
     """
@@ -162,7 +163,7 @@ class RecordedMarket:
         return lap * len(self._rows) + row
 
     def rebuild(self, index: int) -> OrderBook:
-        """The book before row `index`, had there been no accounts: this run of the record anew."""
+        """Make the book before row `index`, accounts apart, from this run of the record."""
         book = OrderBook(MAX_LEVELS)
         start = max(index - 1, 0) // len(self._rows) * len(self._rows)
         if start > 0:
@@ -193,9 +194,9 @@ class CandleMarket:
         interval_ns: int = MINUTE_NS,
         steps: int = 61,
     ) -> None:
-        """Raises ValueError for candles or a ladder that cannot be."""
+        """Raise ValueError for candles or a ladder that cannot be."""
         warm()
-        if steps < 4 or steps % 3 != 1:
+        if steps <= _LEGS or steps % _LEGS != 1:
             raise ValueError("steps must be a multiple of 3, plus 1: the path has three legs")
         if not 1 <= len(ladder) <= MAX_LADDER_LEVELS or any(min(level) < 1 for level in ladder):
             raise ValueError(f"the ladder needs 1 to {MAX_LADDER_LEVELS} levels of (ticks, lots)")
@@ -243,7 +244,7 @@ class CandleMarket:
         return candle * self.steps + min(int(within) + 1, self.steps)
 
     def rebuild(self, index: int) -> OrderBook:
-        """The book before step `index`: the step before quoted it whole."""
+        """Make the book before step `index`: the step before quoted it whole."""
         book = OrderBook(2 * MAX_LADDER_LEVELS)
         if index > 0:
             self.flow(index - 1, self.event_time_ns(index - 1), book)

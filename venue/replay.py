@@ -23,7 +23,7 @@ DEPTH, TRADE, RESET = range(3)
 @kernel
 def _crosses(book: bk.BookArrays, side: int, price: int) -> bool:
     best = book.meta[bk.BEST_ASK] if side == bk.BUY else book.meta[bk.BEST_BID]
-    return best != 0 and side * (price - best) >= 0
+    return bool(best != 0 and side * (price - best) >= 0)
 
 
 @kernel
@@ -73,7 +73,7 @@ def set_level(
     """
     if lots > 0 and _crosses(book, side, price):
         flags = mt.QUIET | mt.PULL_OWN | mt.IMMEDIATE_OR_CANCEL
-        mt.submit(book, order_id, 0, side, mt.LIMIT, price, lots, flags, at_ns)
+        mt.submit(book, (order_id, 0, side), mt.LIMIT, price, lots, flags, at_ns)
         if _crosses(book, side, price):
             return
     level = book.level_of[price]
@@ -112,12 +112,12 @@ def apply_trade(
     left = lots
     if _account_waits(book, side, price):
         flags = mt.QUIET | mt.IMMEDIATE_OR_CANCEL
-        mt.submit(book, order_id, 0, side, mt.LIMIT, price, lots, flags, at_ns)
+        mt.submit(book, (order_id, 0, side), mt.LIMIT, price, lots, flags, at_ns)
         for i in range(first, book.meta[bk.EVENTS]):
             left -= book.events[i, 7]
     if left > 0:
         order = (order_id, 0, side)
-        mt.emit(book, mt.TRADE, order, (0, 0, 0), price, left, 0, mt.NO_REASON, at_ns)
+        mt.emit(book, mt.TRADE, mt.NO_REASON, order, (0, 0, 0), (price, left, 0), at_ns)
 
 
 @kernel
@@ -131,7 +131,7 @@ def withdraw_flow(book: bk.BookArrays) -> None:
 @kernel
 def has_space(book: bk.BookArrays) -> bool:
     """Whether the events of one more trade surely fit."""
-    return book.meta[bk.EVENTS] + book.meta[bk.OPEN] + 2 <= book.events.shape[0]
+    return bool(book.meta[bk.EVENTS] + book.meta[bk.OPEN] + 2 <= book.events.shape[0])
 
 
 @kernel
@@ -168,7 +168,7 @@ def apply_rows(
 
 @kernel
 def candle_price(candle: NDArray[np.int64], step: int, steps: int) -> int:
-    """The price at a step of a candle's path: open, the two extremes, close, straight between.
+    """Compute the price at a step of a candle's path: open, the two extremes, close.
 
     A rising candle sees its low first, a falling one its high. `steps` is a multiple of 3 plus 1.
     """
@@ -179,12 +179,12 @@ def candle_price(candle: NDArray[np.int64], step: int, steps: int) -> int:
     leg = min(step // third, 2)
     start = candle[1] if leg == 0 else first if leg == 1 else second
     end = first if leg == 0 else second if leg == 1 else candle[4]
-    return start + (end - start) * (step - leg * third) // third
+    return int(start + (end - start) * (step - leg * third) // third)
 
 
 @kernel
 def candle_lots(volume: int, step: int, steps: int) -> int:
-    """The volume traded at a step: one lot at each corner of the path first, the rest evenly."""
+    """Compute a step's volume: one lot at each corner of the path first, the rest evenly."""
     third = (steps - 1) // 3
     corners = min(volume, 4)
     rest = volume - corners
@@ -203,15 +203,15 @@ def _quote_around(
         counter = (index * ladder.shape[0] + level) * 2
         bid = max(price - offset, 1)
         ask = min(price + offset, bk.MAX_PRICE_TICKS)
-        mt.submit(book, -counter - 1, 0, bk.BUY, mt.LIMIT, bid, lots, flags, at_ns)
-        mt.submit(book, -counter - 2, 0, bk.SELL, mt.LIMIT, ask, lots, flags, at_ns)
+        mt.submit(book, (-counter - 1, 0, bk.BUY), mt.LIMIT, bid, lots, flags, at_ns)
+        mt.submit(book, (-counter - 2, 0, bk.SELL), mt.LIMIT, ask, lots, flags, at_ns)
 
 
 @kernel
 def _has_space_for_a_step(book: bk.BookArrays, ladder: NDArray[np.int64]) -> bool:
     # A step's trade and quotes hit each resting order at most once.
     most = book.meta[bk.OPEN] + 2 * ladder.shape[0] + 2
-    return book.meta[bk.EVENTS] + most <= book.events.shape[0]
+    return bool(book.meta[bk.EVENTS] + most <= book.events.shape[0])
 
 
 @kernel

@@ -21,7 +21,7 @@ class ReferenceBook:
     resting: list[Resting] = field(default_factory=list)  # in order of arrival
 
     def opposite(self, side: int) -> list[Resting]:
-        """The other side, best price first, then oldest first."""
+        """List the other side, best price first, then oldest first."""
         others = [order for order in self.resting if order.side == -side]
         return sorted(others, key=lambda order: side * order.price)
 
@@ -42,9 +42,7 @@ class ReferenceBook:
     ) -> list[BookEvent]:
         refusal = self.refusal(oid, side, kind, price, flags)
         if refusal:
-            return [
-                BookEvent(mt.REJECTED, oid, 0, owner, 0, side, price, lots, 0, 0, refusal, at)
-            ]
+            return [BookEvent(mt.REJECTED, oid, 0, owner, 0, side, price, lots, 0, 0, refusal, at)]
         events = [BookEvent(mt.ACCEPTED, oid, 0, owner, 0, side, price, lots, lots, 0, 0, at)]
         for maker in self.opposite(side):
             if not lots or (kind == mt.LIMIT and side * (price - maker.price) < 0):

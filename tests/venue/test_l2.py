@@ -42,7 +42,8 @@ def book_states(lines: list[Line], pair: str) -> list[tuple[int, Top]]:
         if isinstance(line.message, DepthSnapshot):
             depth.snapshot(line.message)
         elif isinstance(line.message, DepthUpdate):
-            if depth.update(line.message) is ChainState.APPLIED:
+            assert depth.update(line.message) is not ChainState.GAP
+            if depth.is_trusted:
                 states.append((line.message.last_id, depth.book.top()))
     return states
 
@@ -58,7 +59,7 @@ def shown_by(ticker: BookTicker, pair: str) -> Top:
 
 
 def compare_with_tickers(lines: list[Line], pair: str) -> tuple[int, int]:
-    """(updates compared, different): the book after each against the venue's own best prices.
+    """Count (updates compared, different): the book after each against the venue's best prices.
 
     The venue sends a ticker at every change of its best prices, with the id of the change. So the
     book after an update must show what the last ticker up to the update's last id shows.

@@ -179,10 +179,10 @@ def test_events_are_bounded_per_call_and_none_is_lost() -> None:
         ({"open_price_ticks": 5}, "open_price_ticks"),
         ({"typical_lots": 0}, "typical_lots"),
         ({"taker_probability": 0.9}, "taker_probability"),
-        ({"cycle_period_s": 0}, "periods"),
+        ({"cycle_period_s": 0}, "cycle_period_s"),
         ({"tick": "0"}, "positive"),
-        ({"slow_swing_bps": 9000.0}, "stray"),
-        ({"wander_bps": -1.0}, "negative"),
+        ({"slow_swing_bps": 5999.0}, "stray"),
+        ({"wander_bps": -1.0}, "wander_bps"),
     ],
 )
 def test_a_market_that_cannot_be_is_refused(changes: dict[str, object], complaint: str) -> None:

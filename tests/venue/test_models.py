@@ -42,7 +42,9 @@ def test_latencies_lie_in_their_range_but_for_rare_bounded_spikes(
     assert min(draws) >= low * MS
     assert 10 <= len(spikes) <= 100
     assert max(spikes) <= model.spike_factor * high * MS
-    assert draws[:50] == [models.draw_latency_ns(model, 7, models.ORDER_ENTRY, k) for k in range(50)]
+    assert draws[:50] == [
+        models.draw_latency_ns(model, 7, models.ORDER_ENTRY, k) for k in range(50)
+    ]
     assert draws[:50] != [models.draw_latency_ns(model, 7, models.FEED, k) for k in range(50)]
 
 

@@ -170,9 +170,7 @@ def test_a_recorded_market_shows_the_books_that_were_recorded() -> None:
     assert len(events) > 200
 
 
-def candle(
-    open_ns: int, open_: int, high: int, low: int, close: int, volume: int
-) -> Candle:
+def candle(open_ns: int, open_: int, high: int, low: int, close: int, volume: int) -> Candle:
     return Candle(open_ns, open_, high, low, close, volume, 0, 0)
 
 
@@ -246,10 +244,10 @@ def test_real_minutes_come_back_exactly_across_an_outage() -> None:
     if path is None:
         pytest.skip("the ETH candles are not there")
     rows = msgspec.json.decode(path.read_bytes(), type=list[list[float]])[26_000:27_500]
-    candles = [
-        candle(int(row[0]) * 1_000_000, *(round(x * 100) for x in row[1:5]), round(row[5] * 1e5))
-        for row in rows
-    ]
+    candles = []
+    for at_ms, *prices, volume in rows:
+        open_, high, low, close = (round(price * 100) for price in prices)
+        candles.append(candle(int(at_ms) * 1_000_000, open_, high, low, close, round(volume * 1e5)))
     of = CandleMarket(candles, [(1, 50)], steps=7)
     events, _ = play(of, OrderBook(64), candles[-1].open_ns + MINUTE_NS)
     builder = CandleBuilder()
