@@ -156,9 +156,10 @@ class Database:
             vfs=self.settings.vfs or None,
             statementcachesize=STATEMENTS_CACHED,
         )
-        configure(connection)
         if self.exclusive:
+            # First of all: without shared memory nothing in a log can be read before.
             connection.pragma("locking_mode", "exclusive")
+        configure(connection)
         return connection
 
     def _prepare(self) -> None:

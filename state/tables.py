@@ -22,7 +22,8 @@ class Table(NamedTuple):
     name: str
     columns: tuple[str, ...]
     """The fields of the row class, in its order."""
-    kind: type[Row]
+    booleans: frozenset[str]
+    """Those that are true or false."""
 
 
 @lru_cache(maxsize=1)
@@ -30,10 +31,14 @@ def row_tables() -> dict[type[Row], Table]:
     """Return the table of each row class that has one in the database."""
     kinds = [kind for kind in concrete(Row) if kind.__module__ == messages.rows.__name__]
     return {
-        kind: Table(kind.table, tuple(kind.__struct_fields__), kind)
+        kind: Table(kind.table, tuple(kind.__struct_fields__), _booleans(kind))
         for kind in kinds
         if issubclass(kind, Row)
     }
+
+
+def _booleans(kind: type[msgspec.Struct]) -> frozenset[str]:
+    return frozenset(field.name for field in msgspec.structs.fields(kind) if field.type is bool)
 
 
 @lru_cache(maxsize=1)
@@ -70,11 +75,11 @@ class Hours:
         return hour in self._hours[kind]
 
     def added(self, kind: str, hour: int) -> None:
-        """A table was made, and the transaction that made it committed."""
+        """Note that a table was made, by a transaction that has committed."""
         self._hours[kind] = sorted({*self._hours[kind], hour})
 
     def dropped(self, kind: str, hour: int) -> None:
-        """A table was dropped, and the transaction that did it committed."""
+        """Note that a table was dropped, by a transaction that has committed."""
         self._hours[kind].remove(hour)
 
 

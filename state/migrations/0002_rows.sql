@@ -46,6 +46,7 @@ CREATE TABLE vaults_current (
     mode TEXT NOT NULL,
     address TEXT NOT NULL
 ) STRICT;
+CREATE INDEX vaults_current_by_id ON vaults_current (id);
 CREATE TRIGGER vaults_keeps_current AFTER INSERT ON vaults BEGIN
     INSERT INTO vaults_current (
         entity, id, seq, actor, recorded_ns, user, vault, venue, environment, asset, asset_scale,
@@ -120,6 +121,7 @@ CREATE TABLE sleeves_current (
     swept_minor INTEGER NOT NULL,
     address TEXT NOT NULL
 ) STRICT;
+CREATE INDEX sleeves_current_by_id ON sleeves_current (id);
 CREATE TRIGGER sleeves_keeps_current AFTER INSERT ON sleeves BEGIN
     INSERT INTO sleeves_current (
         entity, id, seq, actor, recorded_ns, user, vault, sleeve, style, strategy, asset_scale,
@@ -166,6 +168,7 @@ CREATE TABLE sleeve_states_current (
     state TEXT NOT NULL,
     reason TEXT NOT NULL
 ) STRICT;
+CREATE INDEX sleeve_states_current_by_id ON sleeve_states_current (id);
 CREATE TRIGGER sleeve_states_keeps_current AFTER INSERT ON sleeve_states BEGIN
     INSERT INTO sleeve_states_current (
         entity, id, seq, actor, recorded_ns, address, state, reason
@@ -235,6 +238,7 @@ CREATE TABLE orders_current (
     created_ns INTEGER NOT NULL,
     updated_ns INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX orders_current_by_id ON orders_current (id);
 CREATE TRIGGER orders_keeps_current AFTER INSERT ON orders BEGIN
     INSERT INTO orders_current (
         entity, id, seq, actor, recorded_ns, client_order_id, venue_order_id, environment, venue,
@@ -314,6 +318,7 @@ CREATE TABLE fills_current (
     liquidity TEXT NOT NULL,
     at_ns INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX fills_current_by_id ON fills_current (id);
 CREATE TRIGGER fills_keeps_current AFTER INSERT ON fills BEGIN
     INSERT INTO fills_current (
         entity, id, seq, actor, recorded_ns, exec_id, client_order_id, environment, venue, user,
@@ -374,6 +379,7 @@ CREATE TABLE transfers_current (
     reference TEXT NOT NULL,
     at_ns INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX transfers_current_by_id ON transfers_current (id);
 CREATE TRIGGER transfers_keeps_current AFTER INSERT ON transfers BEGIN
     INSERT INTO transfers_current (
         entity, id, seq, actor, recorded_ns, vault_address, number, asset, debit, credit,
@@ -415,6 +421,7 @@ CREATE TABLE balances_current (
     balance_minor INTEGER NOT NULL,
     may_be_negative INTEGER NOT NULL CHECK (may_be_negative IN (0, 1))
 ) STRICT;
+CREATE INDEX balances_current_by_id ON balances_current (id);
 CREATE TRIGGER balances_keeps_current AFTER INSERT ON balances BEGIN
     INSERT INTO balances_current (
         entity, id, seq, actor, recorded_ns, vault_address, account, asset, balance_minor,
@@ -454,6 +461,7 @@ CREATE TABLE reconciliations_current (
     differences TEXT NOT NULL,
     at_ns INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX reconciliations_current_by_id ON reconciliations_current (id);
 CREATE TRIGGER reconciliations_keeps_current AFTER INSERT ON reconciliations BEGIN
     INSERT INTO reconciliations_current (
         entity, id, seq, actor, recorded_ns, user, venue, agreed, differences, at_ns
@@ -491,6 +499,7 @@ CREATE TABLE alerts_current (
     text TEXT NOT NULL,
     at_ns INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX alerts_current_by_id ON alerts_current (id);
 CREATE TRIGGER alerts_keeps_current AFTER INSERT ON alerts BEGIN
     INSERT INTO alerts_current (
         entity, id, seq, actor, recorded_ns, alert_id, severity, subject, text, at_ns
@@ -529,6 +538,7 @@ CREATE TABLE switch_current (
     reason TEXT NOT NULL,
     at_ns INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX switch_current_by_id ON switch_current (id);
 CREATE TRIGGER switch_keeps_current AFTER INSERT ON switch BEGIN
     INSERT INTO switch_current (
         entity, id, seq, actor, recorded_ns, engaged, confirmed, operator, reason, at_ns
