@@ -7,7 +7,6 @@ handed to the socket the running call's `Flight.sent` is set; what fails earlier
 
 # ruff: noqa: ANN401, ASYNC109 - the signatures are httpcore2's; the caller's scope is the time-out
 
-import gzip
 import ssl
 import zlib
 from collections.abc import Iterable, Mapping
@@ -77,9 +76,17 @@ class _Stream(httpcore2.AsyncNetworkStream):
         try:
             await secured.do_handshake()
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-            await trio.aclose_forcefully(secured)
+            await self._abandon()
             raise httpcore2.ConnectError(str(error.__cause__ or error)) from error
+        except trio.Cancelled:
+            # httpcore2 would leave it to the garbage collector.
+            await self._abandon()
+            raise
         return _Stream(secured)
+
+    async def _abandon(self) -> None:
+        with trio.CancelScope(shield=True):
+            await trio.aclose_forcefully(self._stream)
 
     def get_extra_info(self, info: str) -> Any:
         stream = self._stream
@@ -227,16 +234,18 @@ def wire_headers(
 
 def _decompressed(headers: list[tuple[str, str]], body: bytes) -> bytes:
     encoding = next((v.lower() for k, v in headers if k.lower() == "content-encoding"), "")
+    if encoding not in ("gzip", "deflate"):
+        return body
+    # 32 is zlib's "tell gzip from zlib yourself"; some servers send raw deflate without a header.
+    is_raw = encoding == "deflate" and body[:1] != b"\x78"
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS if is_raw else zlib.MAX_WBITS | 32)
     try:
-        if encoding == "gzip":
-            return gzip.decompress(body)
-        if encoding == "deflate":
-            # Some servers send raw deflate streams: the header of a zlib stream tells them apart.
-            is_zlib = body[:1] == b"\x78"
-            return zlib.decompress(body, zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS)
-    except (OSError, EOFError, zlib.error) as error:
+        content = inflater.decompress(body, BODY_BYTES_MAX)
+    except zlib.error as error:
         raise TransportError(f"the answer's {encoding} data is damaged: {error}") from error
-    return body
+    if not inflater.eof:
+        raise TransportError(f"the answer's {encoding} data is cut off or too large")
+    return content
 
 
 def _retry_after_ms(headers: list[tuple[str, str]]) -> int | None:

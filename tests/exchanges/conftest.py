@@ -1,0 +1,77 @@
+"""What the suites of this package share: a fake venue and clients of it."""
+
+# ruff: noqa: ANN401 - configuration is ccxt's
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+import trio
+
+from exchanges.adapters.kraken import KrakenAdapter
+from exchanges.exchange import TrioExchange
+from exchanges.factory import trio_class
+from exchanges.types import Credentials, Endpoints
+from exchanges.venue_client import VenueClient, open_venue
+from supervisor.clock import ManualClock
+from tests.exchanges.fake_kraken import API_KEY, API_SECRET, UNIX_TIME, FakeKraken
+
+SECOND_NS = 1_000_000_000
+# Loopback answers in a millisecond; a hung request must not hold the suite up.
+REQUEST_TIMEOUT_MS = 250
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(UNIX_TIME * SECOND_NS)
+
+
+@pytest.fixture
+async def fake(nursery: trio.Nursery) -> FakeKraken:
+    kraken = FakeKraken()
+    await nursery.start(kraken.run)
+    return kraken
+
+
+@pytest.fixture
+async def venue(fake: FakeKraken, clock: ManualClock) -> AsyncIterator[VenueClient]:
+    async with client_of(fake, clock) as client:
+        await client.load_instruments()
+        yield client
+
+
+@pytest.fixture
+def make_exchange(fake: FakeKraken, clock: ManualClock) -> Callable[..., TrioExchange]:
+    """Make a bare ccxt Kraken on trio that talks to the fake."""
+
+    def make(**config: Any) -> TrioExchange:
+        adapter = KrakenAdapter()
+        urls = adapter.config(endpoints_of(fake))["urls"]
+        cls = trio_class("kraken", KrakenAdapter.exchange_overrides)
+        return cls(
+            {
+                "apiKey": API_KEY,
+                "secret": API_SECRET,
+                "enableRateLimit": False,
+                "timeout": 2_000,
+                "urls": urls,
+                **config,
+            },
+            clock=clock,
+        )
+
+    return make
+
+
+def endpoints_of(fake: FakeKraken) -> Endpoints:
+    return Endpoints(rest=fake.rest, websocket_public=fake.public, websocket_private=fake.private)
+
+
+def client_of(fake: FakeKraken, clock: ManualClock, **options: Any) -> VenueClient:
+    defaults: dict[str, Any] = {
+        "credentials": Credentials(API_KEY, API_SECRET),
+        "endpoints": endpoints_of(fake),
+        "rate_limited": False,
+        "request_timeout_ms": REQUEST_TIMEOUT_MS,
+    }
+    return open_venue("kraken", clock, **{**defaults, **options})

@@ -1,0 +1,183 @@
+"""The six faults of ccxt's asyncio base (ccxt-on-trio, section 4): none of them exists here."""
+
+from collections.abc import Callable
+
+import pytest
+import trio
+import trio.testing
+
+from exchanges.ccxt_names import ChecksumError, errors
+from exchanges.exchange import TrioExchange
+from exchanges.factory import trio_class
+from exchanges.throttle import Throttler
+from supervisor.clock import ManualClock
+from tests.exchanges.fake_kraken import ASKS, BIDS, FakeKraken, held
+
+MakeExchange = Callable[..., TrioExchange]
+
+
+async def test_cancelled_leader_of_a_login_does_not_deafen_later_watchers(
+    fake: FakeKraken, make_exchange: MakeExchange
+) -> None:
+    release = trio.Event()
+    async with make_exchange() as exchange:
+        await exchange.load_markets()
+        fake.faults["GetWebSocketsToken"].append(held(release))
+        async with trio.open_nursery() as nursery:
+            leader = trio.CancelScope()
+
+            async def lead() -> None:
+                with leader:
+                    await exchange.watch_balance()
+
+            nursery.start_soon(lead)
+            await fake.until(lambda: fake.seen("GetWebSocketsToken"))
+            leader.cancel()
+            release.set()
+        with trio.fail_after(2):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(exchange.watch_balance)
+                frame = {
+                    "channel": "balances",
+                    "type": "snapshot",
+                    "sequence": 1,
+                    "data": [{"asset": "BTC", "balance": 2.5}],
+                }
+                await fake.push("balances", frame)
+        assert len(fake.seen("GetWebSocketsToken")) == 1
+
+
+async def test_cancelled_watcher_does_not_cancel_the_other(
+    fake: FakeKraken, make_exchange: MakeExchange
+) -> None:
+    prices: list[float] = []
+    async with make_exchange() as exchange:
+        await exchange.load_markets()
+
+        async def watch() -> None:
+            candles = await exchange.watch_ohlcv("ETH/USDT", "1m")
+            prices.append(candles[-1][4])
+
+        async with trio.open_nursery() as nursery:
+            first = trio.CancelScope()
+
+            async def cancelled() -> None:
+                with first:
+                    await watch()
+
+            nursery.start_soon(cancelled)
+            nursery.start_soon(watch)
+            await fake.until(lambda: fake.sockets and fake.sockets[0].subscriptions)
+            first.cancel()
+            await trio.testing.wait_all_tasks_blocked()
+            await fake.push("ohlc", _candle_frame(), "ETH/USDT")
+    assert prices == [3000.5]
+
+
+def _candle_frame() -> dict[str, object]:
+    row = {
+        "symbol": "ETH/USDT",
+        "open": 3000.0,
+        "high": 3001.0,
+        "low": 2999.0,
+        "close": 3000.5,
+        "trades": 3,
+        "volume": 1.5,
+        "vwap": 3000.1,
+        "interval": 1,
+        "interval_begin": "2024-07-18T12:00:00.000000000Z",
+        "timestamp": "2024-07-18T12:01:00.000000Z",
+    }
+    return {"channel": "ohlc", "type": "update", "data": [row]}
+
+
+async def test_cancelled_negotiation_does_not_poison_the_instance(clock: ManualClock) -> None:
+    release = trio.Event()
+
+    async def negotiate_helper(*_args: object) -> str:
+        await release.wait()
+        return "wss://somewhere"
+
+    async with trio_class("kucoin")({"enableRateLimit": False}, clock=clock) as exchange:
+        exchange.negotiate_helper = negotiate_helper
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(exchange.negotiate, False)
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.cancel_scope.cancel()
+        release.set()
+        with trio.fail_after(2):
+            assert await exchange.negotiate(False) == "wss://somewhere"
+
+
+async def test_cancelled_leader_of_load_markets_is_succeeded(
+    fake: FakeKraken, make_exchange: MakeExchange
+) -> None:
+    fake.faults["AssetPairs"].append(held(trio.Event()))
+    loaded: list[int] = []
+    async with make_exchange() as exchange, trio.open_nursery() as nursery:
+        leader = trio.CancelScope()
+
+        async def lead() -> None:
+            with leader:
+                await exchange.load_markets()
+
+        async def follow() -> None:
+            loaded.append(len(await exchange.load_markets()))
+
+        nursery.start_soon(lead)
+        await fake.until(lambda: fake.seen("AssetPairs"))
+        for _ in range(3):
+            nursery.start_soon(follow)
+        await trio.testing.wait_all_tasks_blocked()
+        leader.cancel()
+    assert loaded == [2, 2, 2]
+    assert len(fake.seen("AssetPairs")) == 2
+
+
+async def test_book_checksum_is_computed_from_the_texts(
+    fake: FakeKraken, make_exchange: MakeExchange
+) -> None:
+    options = {"watchOrderBook": {"checksum": True}}
+    async with make_exchange(options=options) as exchange:
+        book = await exchange.watch_order_book("ETH/USDT")
+        assert book["bids"][0] == [2999.99, 1.5]
+        bids = [("2999.99", "7.00000000"), *BIDS[1:]]
+        frame = fake.book_frame("ETH/USDT", "update", bids[:1], [], (bids, ASKS))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(exchange.watch_order_book, "ETH/USDT")
+            await fake.push("book", frame, "ETH/USDT")
+        assert book["bids"][0] == [2999.99, 7.0]
+        fake.book_checksum_error = 1
+        wrong = fake.book_frame("ETH/USDT", "update", bids[:1], [], (bids, ASKS))
+        with pytest.RaisesGroup(ChecksumError):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(exchange.watch_order_book, "ETH/USDT")
+                await fake.push("book", wrong, "ETH/USDT")
+        fake.book_checksum_error = 0
+        with trio.fail_after(2):
+            assert (await exchange.watch_order_book("ETH/USDT"))["bids"][0] == [2999.99, 1.5]
+
+
+async def test_error_in_a_handler_reaches_the_watcher(
+    fake: FakeKraken, make_exchange: MakeExchange
+) -> None:
+    async with make_exchange() as exchange:
+        await exchange.load_markets()
+        with trio.fail_after(2), pytest.RaisesGroup(errors.BadSymbol):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(exchange.watch_trades, "ETH/USDT")
+                broken = {"channel": "trade", "type": "update", "data": [{"symbol": 5}, 5]}
+                await fake.push("trade", broken, "ETH/USDT")
+        with trio.fail_after(2):
+            assert await exchange.watch_order_book("ETH/USDT")
+
+
+async def test_throttler_credits_idle_time(autojump_clock: trio.testing.MockClock) -> None:
+    throttle = Throttler({"refillRate": 0.001, "capacity": 1, "cost": 1, "tokens": 0})
+    await throttle()
+    await trio.sleep(1.5)
+    before = trio.current_time()
+    await throttle()
+    assert trio.current_time() - before == pytest.approx(0.0, abs=0.001)
+    await throttle()
+    assert trio.current_time() - before == pytest.approx(0.5, abs=0.01)
