@@ -371,6 +371,15 @@ class KillSwitch(Act, frozen=True, kw_only=True, tag="control.KillSwitch"):
     reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
 
 
+class Release(Act, frozen=True, kw_only=True, tag="control.Release"):
+    """Decide about the message that blocks the actor at `address`: handle it again, or never."""
+
+    address: Address
+    discard: bool
+    reason: Text = ""
+    """Needed to discard."""
+
+
 class Stop(Act, frozen=True, kw_only=True, tag="control.Stop"):
     """Stop the daemon in order. OK says that it began; `Goodbye(STOPPING)` follows."""
 
@@ -401,6 +410,7 @@ AnyRequest = (
     | Pause
     | Resume
     | KillSwitch
+    | Release
     | Stop
 )
 ClientFrame = Hello | Ping | Subscribe | Unsubscribe | AnyRequest

@@ -1,8 +1,8 @@
 """What is configured: venues, limits, and the roster of users, vaults and sleeves.
 
-`bot.toml` is decoded to these structs and the roster is stored in the database in this form. Amounts
-and prices are decimal strings in the unit that their key or the neighbouring asset names. The
-descriptions are what a person is told when a value is not allowed.
+`bot.toml` is decoded to these structs and the roster is stored in the database in this form.
+Amounts and prices are decimal strings in the unit that their key or the neighbouring asset names.
+The descriptions are what a person is told when a value is not allowed.
 """
 
 from enum import Enum
@@ -95,9 +95,7 @@ class BoxSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """One venue. With a `box` it is embedded in the daemon, without one it is found at the
-    addresses.
-    """
+    """One venue: embedded in the daemon if it has a `box`, else found at its addresses."""
 
     protocol: Protocol
     environment: Environment

@@ -1,0 +1,134 @@
+"""What a configuration's parts demand of each other: vaults, their users, venues and sleeves."""
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from bot.checking import Checker, nearest
+from bot.toml_lines import KeyPath
+from messages.settings import RiskSettings, Roster, SleeveSettings, VaultSettings, VenueSettings
+
+if TYPE_CHECKING:
+    from bot.config import Config
+
+
+def check_roster(checker: Checker, document: dict[str, Any], config: "Config | None") -> None:
+    """Note what does not fit together in those parts of the configuration that are right."""
+    if config is None:
+        return
+    for name, venue in config.venues.items():
+        _check_venue(checker, ("venues", name), venue)
+    # A venue that is wrong in itself is still there: it is not missed a second time.
+    venues = document.get("venues")
+    venue_names = list(venues) if isinstance(venues, dict) else []
+    users = document.get("first_run", {}).get("users", [])
+    user_names = [str(user.get("name")) for user in users if isinstance(user, dict)]
+    _check_first_run(checker, config, user_names, venue_names)
+
+
+def _check_first_run(
+    checker: Checker, config: "Config", users: list[str], venues: list[str]
+) -> None:
+    roster = config.first_run
+    _check_unique(checker, ("first_run", "users"), [user.name for user in roster.users])
+    if not _is_complete(checker, ("first_run", "vaults")):
+        return
+    names = [f"{vault.user}/{vault.name}" for vault in roster.vaults]
+    _check_unique(checker, ("first_run", "vaults"), names)
+    for at, vault in enumerate(roster.vaults):
+        path: KeyPath = ("first_run", "vaults", at)
+        if vault.user not in users:
+            hint = nearest(vault.user, users)
+            text = f'was "{vault.user}", allowed is one of the users ({", ".join(users)}){hint}'
+            checker.add((*path, "user"), text)
+        if vault.venue not in venues:
+            hint = nearest(vault.venue, venues)
+            text = f'was "{vault.venue}", allowed is one of the venues ({", ".join(venues)}){hint}'
+            checker.add((*path, "venue"), text)
+        _check_limits(checker, path, vault, config.limits)
+        _check_sleeves(checker, path, vault, config.venues.get(vault.venue))
+
+
+def _is_complete(checker: Checker, path: KeyPath) -> bool:
+    """Return whether nothing below `path` was left out, so that numbers are those of the file."""
+    return not any(problem.path[: len(path)] == path for problem in checker.problems)
+
+
+def _check_unique(checker: Checker, path: KeyPath, names: Sequence[str]) -> None:
+    for at, name in enumerate(names):
+        if name in names[:at]:
+            checker.add((*path, at), f"{name} is there twice: rename or remove one")
+
+
+def _check_venue(checker: Checker, path: KeyPath, venue: VenueSettings) -> None:
+    addresses = ("rest", "websocket_public", "websocket_private")
+    if venue.box is None:
+        for key in addresses:
+            if not getattr(venue, key):
+                text = 'is missing: a venue without a box needs it, like "http://127.0.0.1:8090"'
+                checker.add((*path, key), text)
+        return
+    for key in addresses:
+        if getattr(venue, key):
+            checker.add((*path, key), "remove it: the embedded box has an address of its own")
+    markets = [market.symbol for market in venue.box.markets]
+    _check_unique(checker, (*path, "box", "markets"), markets)
+    for symbol in venue.symbols:
+        if symbol not in markets:
+            text = f'"{symbol}" has no market in the box; there are {", ".join(markets)}'
+            checker.add((*path, "symbols"), text)
+    for at, market in enumerate(venue.box.markets):
+        for key in ("open_price", "tick", "lot", "order_minimum", "cost_minimum"):
+            if not Decimal(getattr(market, key)):
+                checker.add((*path, "box", "markets", at, key), "was zero, allowed is more")
+
+
+def _check_limits(
+    checker: Checker, path: KeyPath, vault: VaultSettings, limits: RiskSettings
+) -> None:
+    for key in ("order_notional_max", "position_notional_max"):
+        if vault.asset not in getattr(limits, key):
+            text = f'is missing: the vaults in {vault.asset} need it, like {vault.asset} = "1000"'
+            if not _has(checker, ("limits", key, vault.asset)):
+                checker.add(("limits", key, vault.asset), text)
+
+
+def _has(checker: Checker, path: KeyPath) -> bool:
+    return any(problem.path == path for problem in checker.problems)
+
+
+def _check_sleeves(
+    checker: Checker, path: KeyPath, vault: VaultSettings, venue: VenueSettings | None
+) -> None:
+    _check_unique(checker, (*path, "sleeves"), [sleeve.name for sleeve in vault.sleeves])
+    total = sum((Decimal(sleeve.allocated) for sleeve in vault.sleeves), Decimal(0))
+    if total > Decimal(vault.tradeable):
+        text = (
+            f"the sleeves are allocated {total}, more than the vault's tradeable {vault.tradeable}"
+        )
+        checker.add((*path, "tradeable"), text)
+    for at, sleeve in enumerate(vault.sleeves):
+        here = (*path, "sleeves", at, "symbols")
+        for problem in _symbol_problems(sleeve, vault, venue):
+            checker.add(here, problem)
+
+
+def _symbol_problems(
+    sleeve: SleeveSettings, vault: VaultSettings, venue: VenueSettings | None
+) -> Iterable[str]:
+    for symbol in sleeve.symbols:
+        if not symbol.endswith(f"/{vault.asset}"):
+            yield f'"{symbol}" is not quoted in the vault\'s asset {vault.asset}'
+        elif venue is not None and symbol not in venue.symbols:
+            yield f'"{symbol}" is not traded at {vault.venue}; there: {", ".join(venue.symbols)}'
+
+
+def missing_strategies(roster: Roster, known: Sequence[str]) -> list[str]:
+    """Return what to say of sleeves whose strategy is not one of `known`."""
+    return [
+        f"/users/{vault.user}/vaults/{vault.name}/sleeves/{sleeve.name}: there is no strategy "
+        f"{sleeve.strategy}; there are {', '.join(known)}{nearest(sleeve.strategy, list(known))}"
+        for vault in roster.vaults
+        for sleeve in vault.sleeves
+        if sleeve.strategy not in known
+    ]

@@ -1,0 +1,62 @@
+"""`bot vaults`."""
+
+import click
+
+from bot.shared import ask, data_dir_option, json_option, new_request_id, print_rows
+from bot.text import table, trimmed
+from messages.control import Vaults
+from messages.views import VaultView
+
+
+@click.command("vaults")
+@data_dir_option
+@json_option
+def command(data_dir: str | None, *, as_json: bool) -> None:
+    r"""Show every vault and its sleeves: what they hold, what they earned, what they are doing.
+
+    Total is all of the vault's coins, open positions at the market included. Tradeable is the pool
+    that sleeves are given their allocations from. The reserve is never deployed.
+
+    \b
+    Example:
+      bot vaults
+
+    \b
+    JSON: a list of objects with address, asset, total, tradeable, reserve, sleeves, …
+    Exit codes: 0 ok, 5 not running.
+    """
+    rows = ask(data_dir, Vaults(request_id=new_request_id()), "vaults").rows
+    if as_json:
+        print_rows(rows)
+        return
+    for row in rows:
+        assert isinstance(row, VaultView), "the answer to Vaults are VaultViews"
+        click.echo(words(row))
+
+
+def words(vault: VaultView) -> str:
+    """Say how a vault and its sleeves stand."""
+    head = (
+        f"{vault.address}  {vault.mode}\n"
+        f"  total {trimmed(vault.total)} {vault.asset}, tradeable {trimmed(vault.tradeable)}, "
+        f"reserve {trimmed(vault.reserve)}, realised {trimmed(vault.realised)}, "
+        f"unrealised {trimmed(vault.unrealised)}, fees {trimmed(vault.fees)}"
+    )
+    headings = (
+        "  sleeve", "style", "state", "allocated", "cash", "position", "realised", "swept", "why"
+    )  # fmt: skip
+    lines = [
+        (
+            f"  {sleeve.sleeve}",
+            sleeve.style,
+            sleeve.state,
+            trimmed(sleeve.allocated),
+            trimmed(sleeve.cash),
+            f"{trimmed(sleeve.position)} {sleeve.symbol}",
+            trimmed(sleeve.realised),
+            trimmed(sleeve.swept),
+            sleeve.reason,
+        )
+        for sleeve in vault.sleeves
+    ]
+    return f"{head}\n{table(headings, lines, right=(3, 4, 5, 6, 7))}"
