@@ -1,0 +1,52 @@
+"""What ports need of a venue's client, and how it is opened.
+
+`exchanges.venue_client.VenueClient` is one; tests and the simulation have others.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+import msgspec
+
+from exchanges import types
+
+
+class TransferReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A deposit (positive) or withdrawal (negative) in a venue's ledger, in decimal text."""
+
+    asset: str
+    amount: str
+    reference: str
+    at_ns: int
+
+
+class AccountClient(Protocol):
+    """One account at one venue, over REST. Methods raise `VenueError` and nothing else."""
+
+    async def load_instruments(self, *, reload: bool = False) -> list[types.Instrument]: ...
+
+    def instrument(self, symbol: str) -> types.Instrument: ...
+
+    async def fetch_balances(self) -> types.Balances: ...
+
+    async def fetch_open_orders(
+        self, client_order_id: str | None = None
+    ) -> list[types.OrderReport]: ...
+
+    async def fetch_closed_orders(
+        self, since_ns: int, client_order_id: str | None = None
+    ) -> list[types.OrderReport]: ...
+
+    async def fetch_my_trades(self, since_ns: int) -> list[types.FillReport]: ...
+
+    async def submit(self, ticket: types.OrderTicket) -> types.Accepted: ...
+
+    async def cancel(
+        self, *, client_order_id: str | None = None, venue_order_id: str | None = None
+    ) -> types.CancelAccepted: ...
+
+
+OpenAccount = Callable[[], AbstractAsyncContextManager[AccountClient]]
+ReadTransfers = Callable[[AccountClient, int], Awaitable[Sequence[TransferReport]]]
+"""Reads deposits and withdrawals since a time from the venue's own ledger; raises `VenueError`."""

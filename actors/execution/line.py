@@ -1,0 +1,310 @@
+"""Line: the port through which one account's orders leave. It owns no state that matters.
+
+* An order leaves only after its `Submit` is committed (the runtime delivers it no earlier), only
+  once, and only after switch and mode were looked at, with nothing in between but the sending.
+* It starts closed: until risk has told it the kill switch and the account's mode, only cancels
+  leave.
+* A kill switch is confirmed when no entry is under way any more: what had been looked at before may
+  still be writing.
+* After a restart the submits that were with it are concluded as UNKNOWN: `orders` asks the venue.
+"""
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import ClassVar, cast
+
+import trio
+
+from actors.execution.clients import AccountClient, OpenAccount, ReadTransfers
+from actors.execution.limits import Rank, VenueBudget
+from actors.execution.reads import inquire, read_account
+from actors.execution.translate import Scales, ticket_of
+from exchanges.errors import Code, VenueError
+from messages.account import AccountRead
+from messages.base import Message
+from messages.money import (
+    AccountMode,
+    LineStarted,
+    Mode,
+    ReadAccount,
+    SwitchConfirmed,
+    SwitchSet,
+)
+from messages.orders import (
+    Cancel,
+    CancelOutcome,
+    CancelResult,
+    Inquire,
+    InquiryOutcome,
+    Submit,
+    SubmitOutcome,
+    SubmitResult,
+)
+from supervisor.port import Command, Port, PortContext
+
+# Ids that may have reached the venue: more than an account has live orders, in 1 MB.
+SENT_IDS_MAX = 10_000
+CONNECT_RETRY_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+RATE_LIMIT_PAUSE_S = 1.0
+NOT_CONNECTED = "the venue is not connected yet"
+RESTARTED = "the line was restarted while this was with it"
+
+_PROVABLY_NOT_PLACED = {Code.UNAVAILABLE, Code.RATE_LIMITED}
+_REFUSED = {Code.REJECTED, Code.INSUFFICIENT_FUNDS, Code.INVALID, Code.AUTHENTICATION}
+
+
+def submit_result(error: VenueError) -> SubmitResult:
+    """Return what a venue error says of a submit: the one table from error codes to results."""
+    if error.reason == "duplicate_client_order_id":
+        # Each id is written once, so whoever has this id is our own order.
+        return SubmitResult.UNKNOWN
+    if error.code in _PROVABLY_NOT_PLACED or error.reason == "deadline_elapsed":
+        return SubmitResult.NOT_SENT
+    return SubmitResult.REJECTED if error.code in _REFUSED else SubmitResult.UNKNOWN
+
+
+class Line(Port):
+    """One account's way to the venue; see the module's docstring.
+
+    `open_account` opens a client that leaves pacing to `budget`. `read_transfers` is None where a
+    venue has no ledger to read.
+    """
+
+    commands: ClassVar[tuple[type[Message], ...]] = (
+        Submit,
+        Cancel,
+        Inquire,
+        ReadAccount,
+        SwitchSet,
+        AccountMode,
+    )
+
+    def __init__(
+        self,
+        risk: str,
+        open_account: OpenAccount,
+        scales: Scales,
+        budget: VenueBudget,
+        read_transfers: ReadTransfers | None = None,
+    ) -> None:
+        self._risk = risk
+        self._open_account = open_account
+        self._scales = scales
+        self._budget = budget
+        self._read_transfers = read_transfers
+        self._client: AccountClient | None = None
+        self._switch: SwitchSet | None = None
+        self._mode: AccountMode | None = None
+        self._sent_ids: dict[str, None] = {}
+        self._entries_under_way = 0
+        self._entry_ended = trio.lowlevel.ParkingLot()
+
+    async def recover(self, pending: Sequence[Command], ctx: PortContext) -> None:
+        """Conclude what an earlier incarnation left, so that its askers ask again."""
+        for command in pending:
+            ctx.conclude(command, _left_over(command.message, ctx))
+
+    async def run(self, ctx: PortContext) -> None:
+        ctx.send(self._risk, LineStarted(line=ctx.address))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._stay_connected, ctx)
+            while True:
+                command = await ctx.receive()
+                if isinstance(command.message, SwitchSet | AccountMode):
+                    # At once, in order, before anything that was sent after it.
+                    self._take_setting(command, ctx, nursery)
+                else:
+                    nursery.start_soon(self._execute, command, ctx)
+
+    async def _stay_connected(self, ctx: PortContext) -> None:
+        for attempt in itertools.count():
+            try:
+                async with self._open_account() as client:
+                    await client.load_instruments()
+                    self._client = client
+                    await trio.sleep_forever()
+            except VenueError:
+                wait_s = CONNECT_RETRY_S[min(attempt, len(CONNECT_RETRY_S) - 1)]
+                await trio.sleep(wait_s * (0.8 + 0.4 * ctx.random()))
+            finally:
+                self._client = None
+
+    def _take_setting(self, command: Command, ctx: PortContext, nursery: trio.Nursery) -> None:
+        message = command.message
+        if isinstance(message, AccountMode):
+            self._mode = message
+            ctx.conclude(command, None)
+            return
+        assert isinstance(message, SwitchSet), "there are two settings"
+        if self._switch is None or message.generation >= self._switch.generation:
+            self._switch = message
+        if self._entries_under_way and message.engaged:
+            nursery.start_soon(self._confirm_later, command, ctx)
+        else:
+            ctx.conclude(command, _confirmed(message, ctx))
+
+    async def _confirm_later(self, command: Command, ctx: PortContext) -> None:
+        while self._entries_under_way:
+            await self._entry_ended.park()
+        ctx.conclude(command, _confirmed(cast(SwitchSet, command.message), ctx))
+
+    async def _execute(self, command: Command, ctx: PortContext) -> None:
+        message = command.message
+        if isinstance(message, Submit):
+            outcome: Message = await self._submit(message, ctx.now_ns)
+        elif isinstance(message, Cancel):
+            outcome = await self._cancel(message)
+        elif isinstance(message, Inquire):
+            outcome = await self._inquire(message, ctx.now_ns)
+        else:
+            assert isinstance(message, ReadAccount), "the runtime delivers what is declared"
+            outcome = await self._read_account(message, ctx.now_ns)
+        ctx.conclude(command, outcome)
+
+    # --- orders
+
+    async def _submit(self, submit: Submit, now_ns: Callable[[], int]) -> SubmitOutcome:
+        terms = submit.terms
+        await self._budget.take(Rank.EXIT if terms.reduces else Rank.ENTRY)
+        client = self._client
+        if terms.client_order_id in self._sent_ids:
+            return _said(submit, SubmitResult.UNKNOWN, "it may have been sent already")
+        refused = self._refusal(submit, now_ns())
+        if refused is not None:
+            return refused
+        if client is None:
+            return _said(submit, SubmitResult.NOT_SENT, NOT_CONNECTED)
+        self._remember(terms.client_order_id)
+        sent_ns = now_ns()
+        self._entries_under_way += not terms.reduces
+        try:
+            accepted = await client.submit(ticket_of(submit))
+        except VenueError as error:
+            self._slow_down(error)
+            result = submit_result(error)
+            if result is SubmitResult.NOT_SENT:
+                self._sent_ids.pop(terms.client_order_id, None)
+            return _said(submit, result, str(error), sent_ns=sent_ns)
+        finally:
+            self._entries_under_way -= not terms.reduces
+            self._entry_ended.unpark_all()
+        return SubmitOutcome(
+            client_order_id=terms.client_order_id,
+            result=SubmitResult.ACCEPTED,
+            venue_order_id=accepted.venue_order_id,
+            sent_ns=sent_ns,
+        )
+
+    def _refusal(self, submit: Submit, now_ns: int) -> SubmitOutcome | None:
+        """Return why the order may not leave now, or None; no await lies between this and it."""
+        if self._switch is None or self._mode is None:
+            reason = "risk has not yet told the line whether orders may leave"
+            return _said(submit, SubmitResult.NOT_SENT, reason)
+        if now_ns >= submit.expires_ns:
+            reason = "it waited for its turn until it had expired"
+            return _said(submit, SubmitResult.NOT_SENT, reason)
+        if submit.terms.reduces:
+            return None
+        if self._switch.engaged:
+            return _said(submit, SubmitResult.DENIED, "the kill switch is on")
+        if self._mode.mode is not Mode.ACTIVE:
+            reason = f"the account is {self._mode.mode.value}: {self._mode.reason}"
+            return _said(submit, SubmitResult.DENIED, reason)
+        return None
+
+    async def _cancel(self, cancel: Cancel) -> CancelOutcome:
+        await self._budget.take(Rank.CANCEL)
+        ours = cancel.client_order_id
+        client = self._client
+        if client is None:
+            return CancelOutcome(
+                client_order_id=ours, result=CancelResult.UNKNOWN, reason=NOT_CONNECTED
+            )
+        try:
+            if cancel.venue_order_id:
+                await client.cancel(venue_order_id=cancel.venue_order_id)
+            else:
+                await client.cancel(client_order_id=ours)
+        except VenueError as error:
+            self._slow_down(error)
+            gone = error.code is Code.NOT_FOUND
+            result = CancelResult.NOT_FOUND if gone else CancelResult.UNKNOWN
+            return CancelOutcome(client_order_id=ours, result=result, reason=str(error))
+        return CancelOutcome(client_order_id=ours, result=CancelResult.ACCEPTED)
+
+    # --- reads
+
+    async def _inquire(self, message: Inquire, now_ns: Callable[[], int]) -> InquiryOutcome:
+        await self._budget.take(Rank.READ)
+        read_ns = now_ns()
+        client = self._client
+        if client is None:
+            return _unanswered(message)
+        try:
+            return await inquire(client, self._scales, message, read_ns)
+        except VenueError as error:
+            self._slow_down(error)
+            return _unanswered(message)
+
+    async def _read_account(self, message: ReadAccount, now_ns: Callable[[], int]) -> AccountRead:
+        await self._budget.take(Rank.READ)
+        read_ns = now_ns()
+        client = self._client
+        if client is None:
+            return _unread(message, NOT_CONNECTED)
+        try:
+            return await read_account(client, self._scales, message, read_ns, self._read_transfers)
+        except VenueError as error:
+            self._slow_down(error)
+            return _unread(message, str(error))
+
+    # --- inside
+
+    def _remember(self, client_order_id: str) -> None:
+        self._sent_ids[client_order_id] = None
+        if len(self._sent_ids) > SENT_IDS_MAX:
+            del self._sent_ids[next(iter(self._sent_ids))]
+
+    def _slow_down(self, error: VenueError) -> None:
+        if error.code is Code.RATE_LIMITED:
+            told_s = (error.retry_after_ms or 0) / 1_000
+            self._budget.pause_s(told_s or RATE_LIMIT_PAUSE_S)
+
+
+def _said(submit: Submit, result: SubmitResult, reason: str, *, sent_ns: int = 0) -> SubmitOutcome:
+    return SubmitOutcome(
+        client_order_id=submit.terms.client_order_id,
+        result=result,
+        reason=reason,
+        sent_ns=sent_ns,
+    )
+
+
+def _confirmed(message: SwitchSet, ctx: PortContext) -> SwitchConfirmed:
+    return SwitchConfirmed(line=ctx.address, engaged=message.engaged, generation=message.generation)
+
+
+def _unanswered(message: Inquire) -> InquiryOutcome:
+    return InquiryOutcome(client_order_id=message.client_order_id, complete=False, order=None)
+
+
+def _unread(message: ReadAccount, reason: str) -> AccountRead:
+    return AccountRead(request_id=message.request_id, complete=False, reason=reason)
+
+
+def _left_over(message: Message, ctx: PortContext) -> Message | None:
+    """Return the outcome of a command of which only the venue knows what became."""
+    if isinstance(message, Submit):
+        return _said(message, SubmitResult.UNKNOWN, RESTARTED)
+    if isinstance(message, Cancel):
+        return CancelOutcome(
+            client_order_id=message.client_order_id,
+            result=CancelResult.UNKNOWN,
+            reason=RESTARTED,
+        )
+    if isinstance(message, Inquire):
+        return _unanswered(message)
+    if isinstance(message, ReadAccount):
+        return _unread(message, RESTARTED)
+    # A new line writes nothing until risk, told of it, has set switch and mode anew.
+    return _confirmed(message, ctx) if isinstance(message, SwitchSet) else None

@@ -1,0 +1,107 @@
+"""The reads of an account that settle what is in doubt: one order's fate, or everything at once.
+
+A number that is off the grid means that the answer cannot be believed: the read is not complete.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from msgspec.structs import replace
+
+from actors.execution.clients import AccountClient, ReadTransfers, TransferReport
+from actors.execution.translate import Scales, balance_of, fill_of, order_of
+from exchanges.grid import OffGridError
+from exchanges.types import FillReport, OrderReport
+from messages.account import AccountRead, VenueTransfer
+from messages.money import ReadAccount
+from messages.orders import Inquire, InquiryOutcome, VenueFill
+
+
+Turn = Callable[[], Awaitable[None]]
+"""Waits until one more request may be sent."""
+
+
+async def inquire(
+    client: AccountClient, scales: Scales, message: Inquire, read_ns: int, turn: Turn
+) -> InquiryOutcome:
+    """Ask for one order by our id: open orders, closed orders, trades. Raises `VenueError`."""
+    ours = message.client_order_id
+    await turn()
+    reports = await client.fetch_open_orders(ours)
+    await turn()
+    reports += await client.fetch_closed_orders(message.since_ns, ours)
+    await turn()
+    trades = await client.fetch_my_trades(message.since_ns)
+    venue_ids = {report.venue_order_id for report in reports} | {message.venue_order_id}
+    mine = [t for t in trades if t.client_order_id == ours or t.venue_order_id in venue_ids]
+    try:
+        fills = tuple(_named_fill(each, ours, client, scales) for each in mine)
+        report = _right_one(reports, message.venue_order_id)
+        order = order_of(report, client.instrument(report.symbol)) if report else None
+    except OffGridError:
+        return InquiryOutcome(client_order_id=ours, complete=False, order=None)
+    return InquiryOutcome(
+        client_order_id=ours, complete=True, order=order, fills=fills, read_ns=read_ns
+    )
+
+
+async def read_account(
+    client: AccountClient,
+    scales: Scales,
+    message: ReadAccount,
+    read_ns: int,
+    turn: Turn,
+    read_transfers: ReadTransfers | None,
+) -> AccountRead:
+    """Read orders, balances, fills and transfers, in this order. Raises `VenueError`.
+
+    Fills come after balances: one that the balances hold is then among them.
+    """
+    await turn()
+    reports = await client.fetch_open_orders()
+    await turn()
+    balances = await client.fetch_balances()
+    await turn()
+    trades = await client.fetch_my_trades(message.fills_since_ns)
+    transfers: Sequence[TransferReport] = ()
+    if read_transfers is not None:
+        await turn()
+        transfers = await read_transfers(client, message.fills_since_ns)
+    names = {each.venue_order_id: each.client_order_id or "" for each in reports}
+    try:
+        return AccountRead(
+            request_id=message.request_id,
+            complete=True,
+            open_orders=tuple(order_of(each, client.instrument(each.symbol)) for each in reports),
+            fills=tuple(
+                _named_fill(t, t.client_order_id or names.get(t.venue_order_id, ""), client, scales)
+                for t in trades
+            ),
+            balances=tuple(balance_of(each, scales) for each in balances.balances),
+            transfers=tuple(
+                VenueTransfer(
+                    asset=each.asset,
+                    amount_minor=scales.minor(each.asset, each.amount),
+                    reference=each.reference,
+                    at_ns=each.at_ns,
+                )
+                for each in transfers
+            ),
+            read_ns=read_ns,
+        )
+    except OffGridError as error:
+        return AccountRead(request_id=message.request_id, complete=False, reason=str(error))
+
+
+def _right_one(reports: list[OrderReport], venue_order_id: str) -> OrderReport | None:
+    """Return the order that we know under this id, else the first: open ones come first."""
+    for report in reports:
+        if report.venue_order_id == venue_order_id:
+            return report
+    return reports[0] if reports else None
+
+
+def _named_fill(
+    trade: FillReport, client_order_id: str, client: AccountClient, scales: Scales
+) -> VenueFill:
+    listed = client.instrument(trade.symbol)
+    return replace(fill_of(trade, listed, scales), client_order_id=client_order_id)
