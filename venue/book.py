@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from venue.kernels import kernel
+from venue.kernels import helper, kernel
 
 PRICE_BITS = 25
 MAX_PRICE_TICKS = (1 << PRICE_BITS) - 1
@@ -86,7 +86,7 @@ def allocate(capacity: int, event_columns: int) -> BookArrays:
     )
 
 
-@kernel
+@helper
 def _lowest_bit(word: int) -> int:
     position = 0
     for width in (16, 8, 4, 2, 1):
@@ -96,7 +96,7 @@ def _lowest_bit(word: int) -> int:
     return position
 
 
-@kernel
+@helper
 def _highest_bit(word: int) -> int:
     position = 0
     for width in (16, 8, 4, 2, 1):
@@ -106,7 +106,7 @@ def _highest_bit(word: int) -> int:
     return position
 
 
-@kernel
+@helper
 def _occupy(occupied: NDArray[np.int64], price: int) -> None:
     index = price
     for storey in range(_STOREYS):
@@ -118,7 +118,7 @@ def _occupy(occupied: NDArray[np.int64], price: int) -> None:
         index >>= 5
 
 
-@kernel
+@helper
 def _vacate(occupied: NDArray[np.int64], price: int) -> None:
     index = price
     for storey in range(_STOREYS):
@@ -129,7 +129,7 @@ def _vacate(occupied: NDArray[np.int64], price: int) -> None:
         index >>= 5
 
 
-@kernel
+@helper
 def occupied_at_or_above(occupied: NDArray[np.int64], price: int) -> int:
     """Find the lowest occupied price that is at least `price`, or 0."""
     index = price
@@ -146,7 +146,7 @@ def occupied_at_or_above(occupied: NDArray[np.int64], price: int) -> int:
     return 0
 
 
-@kernel
+@helper
 def occupied_at_or_below(occupied: NDArray[np.int64], price: int) -> int:
     """Find the highest occupied price that is at most `price`, or 0."""
     index = price
@@ -164,7 +164,7 @@ def occupied_at_or_below(occupied: NDArray[np.int64], price: int) -> int:
     return 0
 
 
-@kernel
+@helper
 def _home(order_id: int, cells: int) -> int:
     # Ids are dense and signed; multiplying by an odd constant spreads them, the sign falls away.
     mixed = order_id * 0x2545F4914F6CDD1D
@@ -183,7 +183,7 @@ def find(book: BookArrays, order_id: int) -> int:
     return 0
 
 
-@kernel
+@helper
 def _index(book: BookArrays, order_id: int, row: int) -> None:
     cells = book.table.shape[0]
     cell = _home(order_id, cells)
@@ -193,7 +193,7 @@ def _index(book: BookArrays, order_id: int, row: int) -> None:
     book.table[cell, 1] = row
 
 
-@kernel
+@helper
 def _unindex(book: BookArrays, order_id: int) -> None:
     cells = book.table.shape[0]
     hole = _home(order_id, cells)
@@ -213,7 +213,7 @@ def _unindex(book: BookArrays, order_id: int) -> None:
     book.table[hole, 1] = 0
 
 
-@kernel
+@helper
 def touch(book: BookArrays, side: int, price: int) -> None:
     """Remember that the quantity at this level changed."""
     word = (price >> 5) + ((1 << 20) if side == SELL else 0)
@@ -254,7 +254,7 @@ def lots_at(book: BookArrays, side: int, price: int) -> int:
     return int(book.levels[level, TOTAL])
 
 
-@kernel
+@helper
 def _open_level(book: BookArrays, side: int, price: int) -> int:
     meta = book.meta
     level = meta[FREE_LEVEL]
@@ -276,7 +276,7 @@ def _open_level(book: BookArrays, side: int, price: int) -> int:
     return int(level)
 
 
-@kernel
+@helper
 def _close_level(book: BookArrays, side: int, price: int) -> None:
     meta = book.meta
     level = book.level_of[price]
@@ -325,7 +325,7 @@ def rest(book: BookArrays, order_id: int, owner: int, side: int, price: int, lot
     return int(row)
 
 
-@kernel
+@helper
 def take(book: BookArrays, row: int, lots: int) -> None:
     """Take `lots` off a resting order, removing it when nothing is left."""
     order = book.orders[row]
@@ -355,7 +355,7 @@ def take(book: BookArrays, row: int, lots: int) -> None:
         _close_level(book, side, price)
 
 
-@kernel
+@helper
 def remove(book: BookArrays, row: int) -> None:
     """Remove a resting order."""
     take(book, row, book.orders[row, LOTS])

@@ -6,10 +6,10 @@ splitmix64's finalizer over the sum of seed, stream and counter, each times an o
 
 import numpy as np
 
-from venue.kernels import kernel
+from venue.kernels import helper
 
 
-@kernel
+@helper
 def hash53(seed: int, stream: int, counter: int) -> int:
     """Compute 53 evenly spread bits."""
     z = np.uint64(seed) + np.uint64(counter) * np.uint64(0x9E3779B97F4A7C15)
@@ -19,13 +19,13 @@ def hash53(seed: int, stream: int, counter: int) -> int:
     return int(np.int64((z ^ (z >> np.uint64(31))) >> np.uint64(11)))
 
 
-@kernel
+@helper
 def uniform(seed: int, stream: int, counter: int) -> float:
     """Draw a number from [0, 1)."""
     return hash53(seed, stream, counter) * (1.0 / 9007199254740992.0)
 
 
-@kernel
+@helper
 def noise(seed: int, stream: int, at_ns: int, period_ns: int) -> float:
     """Join random values in (−1, 1) on a lattice `period_ns` apart smoothly."""
     cell = at_ns // period_ns

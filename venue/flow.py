@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from venue import book as bk
 from venue import matching as mt
 from venue.counter import hash53, noise, uniform
-from venue.kernels import kernel
+from venue.kernels import helper, kernel
 
 SECOND_NS = 1_000_000_000
 BLOCK = 1 << 16
@@ -97,7 +97,7 @@ def regime_of(p: FlowParameters, block: int) -> int:
     return regime
 
 
-@kernel
+@helper
 def regime_scale(p: FlowParameters, at_ns: int, what: int) -> float:
     """How the regime scales `what` at this moment, blended between blocks."""
     block = at_ns // p.regime_period_ns
@@ -107,7 +107,7 @@ def regime_scale(p: FlowParameters, at_ns: int, what: int) -> float:
     return a + (b - a) * (part * part * (3.0 - 2.0 * part))
 
 
-@kernel
+@helper
 def _cycle(p: FlowParameters, at_ns: int) -> float:
     """Swing within [−1, 1], in a wave that changes sign at every half period."""
     half = p.cycle_period_ns // 2
@@ -141,7 +141,7 @@ def event_time(p: FlowParameters, index: int) -> int:
     return index * p.interval_ns + hash53(p.seed, _TIME, index) % p.interval_ns
 
 
-@kernel
+@helper
 def _quote(book: bk.BookArrays, p: FlowParameters, index: int, slot: int, at_ns: int) -> None:
     """Post the order of one slot around the fair price of this moment."""
     side = bk.SELL if slot % 2 == 1 else bk.BUY
@@ -162,14 +162,14 @@ def _quote(book: bk.BookArrays, p: FlowParameters, index: int, slot: int, at_ns:
     mt.submit(book, order, mt.LIMIT, price, lots, flags, at_ns)
 
 
-@kernel
+@helper
 def _withdraw_flow(book: bk.BookArrays) -> None:
     for row in range(1, book.meta[bk.HIGH_ORDER] + 1):
         if book.orders[row, bk.ID] != 0 and book.orders[row, bk.OWNER] == 0:
             bk.remove(book, row)
 
 
-@kernel
+@helper
 def _refresh(book: bk.BookArrays, p: FlowParameters, index: int, at_ns: int) -> None:
     """Cancel the order of this event's slot and quote it anew; all slots at a block's start."""
     block_start = index - index % BLOCK
@@ -187,7 +187,7 @@ def _refresh(book: bk.BookArrays, p: FlowParameters, index: int, at_ns: int) -> 
     _quote(book, p, index, slot, at_ns)
 
 
-@kernel
+@helper
 def _take(book: bk.BookArrays, p: FlowParameters, index: int, at_ns: int) -> None:
     """Send this event's market orders, if it has any."""
     rate = p.taker_probability * regime_scale(p, at_ns, TAKERS)
@@ -207,6 +207,14 @@ def _take(book: bk.BookArrays, p: FlowParameters, index: int, at_ns: int) -> Non
         mt.submit(book, order, mt.MARKET, 0, lots, mt.QUIET, at_ns)
 
 
+@helper
+def _has_space(book: bk.BookArrays, p: FlowParameters) -> bool:
+    # Each trade of an event uses up its maker or its taker: makers are the resting orders and
+    # those of a re-quoting, takers the same quotes and the market orders.
+    most = book.meta[bk.OPEN] + 4 * p.slots_per_side + MAX_TAKERS
+    return bool(book.meta[bk.EVENTS] + most <= book.events.shape[0])
+
+
 @kernel
 def apply_events(
     book: bk.BookArrays, p: FlowParameters, from_index: int, until_ns: int, max_events: int
@@ -220,8 +228,7 @@ def apply_events(
         at_ns = event_time(p, index)
         if at_ns > until_ns:
             break
-        # One market event can at most hit every resting order.
-        if book.meta[bk.EVENTS] + book.meta[bk.OPEN] + MAX_TAKERS + 1 > book.events.shape[0]:
+        if not _has_space(book, p):
             break
         _refresh(book, p, index, at_ns)
         _take(book, p, index, at_ns)

@@ -211,8 +211,10 @@ class GeneratedMarket:
     ) -> FlowResult:
         """Apply the events from `from_index` whose time is at most `until_ns` to `book`.
 
-        About a microsecond per event. Call again from `next_index` until `complete`.
+        Two microseconds per event. Call again from `next_index` until `complete`. The book's
+        capacity must be at least four times `levels_per_side`.
         """
+        assert book.capacity >= 4 * self.spec.levels_per_side
         assert from_index >= 0
         assert max_events >= 1
         until = until_ns - self.epoch_ns

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from venue import book as bk
-from venue.kernels import entry_point, kernel, warm
+from venue.kernels import entry_point, helper, kernel, warm
 
 BUY: Final = bk.BUY
 SELL: Final = bk.SELL
@@ -89,7 +89,7 @@ class BookEvent(NamedTuple):
     at_ns: int = 0
 
 
-@kernel
+@helper
 def emit(
     book: bk.BookArrays,
     kind: int,
@@ -121,7 +121,7 @@ def emit(
     book.meta[bk.EVENTS] = count + 1
 
 
-@kernel
+@helper
 def _refusal(
     book: bk.BookArrays, order_id: int, side: int, kind: int, price: int, flags: int
 ) -> int:
@@ -139,7 +139,7 @@ def _refusal(
     return NO_REASON
 
 
-@kernel
+@helper
 def _match(
     book: bk.BookArrays,
     order: tuple[int, int, int],

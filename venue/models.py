@@ -16,7 +16,7 @@ each model is one assumption about it:
 from typing import Final, NamedTuple
 
 from venue.counter import uniform
-from venue.kernels import entry_point, kernel
+from venue.kernels import entry_point, helper, kernel
 
 PPM: Final = 1_000_000
 
@@ -117,7 +117,7 @@ def queue_after_trade(position: QueuePosition, lots: int) -> QueuePosition:
     return QueuePosition(position.ahead_lots - lots, position.traded_lots + lots)
 
 
-@kernel
+@helper
 def _weight(model: int, lots: float) -> float:
     return lots if model == PROPORTIONAL else lots * lots
 

@@ -215,7 +215,11 @@ class CandleMarket:
         book: OrderBook,
         max_events: int = DEFAULT_MAX_EVENTS,
     ) -> FlowResult:
-        """Walk the steps from `from_index` up to `until_ns`, inclusive."""
+        """Walk the steps from `from_index` up to `until_ns`, inclusive.
+
+        The book's capacity must be at least twice the ladder's levels.
+        """
+        assert book.capacity >= 2 * len(self._ladder)
         assert from_index >= 0
         assert max_events >= 1
         shape = (self._candles, self._ladder, self.steps, self.interval_ns)

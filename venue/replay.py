@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from venue import book as bk
 from venue import matching as mt
-from venue.kernels import kernel
+from venue.kernels import helper, kernel
 
 # Columns of a row of recorded data, and its kinds.
 AT, KIND, SIDE, PRICE, LOTS = range(5)
@@ -20,13 +20,13 @@ ROW_COLUMNS = 5
 DEPTH, TRADE, RESET = range(3)
 
 
-@kernel
+@helper
 def _crosses(book: bk.BookArrays, side: int, price: int) -> bool:
     best = book.meta[bk.BEST_ASK] if side == bk.BUY else book.meta[bk.BEST_BID]
     return bool(best != 0 and side * (price - best) >= 0)
 
 
-@kernel
+@helper
 def _flow_lots(book: bk.BookArrays, price: int) -> int:
     lots = 0
     level = book.level_of[price]
@@ -38,7 +38,7 @@ def _flow_lots(book: bk.BookArrays, price: int) -> int:
     return lots
 
 
-@kernel
+@helper
 def _shrink(book: bk.BookArrays, price: int, lots: int) -> None:
     row = book.levels[book.level_of[price], bk.TAIL]
     while row != 0 and lots > 0:
@@ -50,7 +50,7 @@ def _shrink(book: bk.BookArrays, price: int, lots: int) -> None:
         row = before
 
 
-@kernel
+@helper
 def _grow(book: bk.BookArrays, order_id: int, side: int, price: int, lots: int) -> None:
     level = book.level_of[price]
     last = book.levels[level, bk.TAIL] if level != 0 else 0
@@ -86,7 +86,7 @@ def set_level(
         _shrink(book, price, -change)
 
 
-@kernel
+@helper
 def _account_waits(book: bk.BookArrays, side: int, price: int) -> bool:
     """Whether an account's order would take part in a trade up to `price`."""
     best = book.meta[bk.BEST_ASK] if side == bk.BUY else book.meta[bk.BEST_BID]
@@ -103,7 +103,7 @@ def _account_waits(book: bk.BookArrays, side: int, price: int) -> bool:
     return False
 
 
-@kernel
+@helper
 def apply_trade(
     book: bk.BookArrays, order_id: int, side: int, price: int, lots: int, at_ns: int
 ) -> None:
@@ -120,7 +120,7 @@ def apply_trade(
         mt.emit(book, mt.TRADE, mt.NO_REASON, order, (0, 0, 0), (price, left, 0), at_ns)
 
 
-@kernel
+@helper
 def withdraw_flow(book: bk.BookArrays) -> None:
     """Remove every order of owner 0."""
     for row in range(1, book.meta[bk.HIGH_ORDER] + 1):
@@ -128,7 +128,7 @@ def withdraw_flow(book: bk.BookArrays) -> None:
             bk.remove(book, row)
 
 
-@kernel
+@helper
 def has_space(book: bk.BookArrays) -> bool:
     """Whether the events of one more trade surely fit."""
     return bool(book.meta[bk.EVENTS] + book.meta[bk.OPEN] + 2 <= book.events.shape[0])
@@ -192,7 +192,7 @@ def candle_lots(volume: int, step: int, steps: int) -> int:
     return lots + (1 if step % third == 0 and step // third < corners else 0)
 
 
-@kernel
+@helper
 def _quote_around(
     book: bk.BookArrays, ladder: NDArray[np.int64], index: int, price: int, at_ns: int
 ) -> None:
@@ -207,7 +207,7 @@ def _quote_around(
         mt.submit(book, (-counter - 2, 0, bk.SELL), mt.LIMIT, ask, lots, flags, at_ns)
 
 
-@kernel
+@helper
 def _has_space_for_a_step(book: bk.BookArrays, ladder: NDArray[np.int64]) -> bool:
     # A step's trade and quotes hit each resting order at most once.
     most = book.meta[bk.OPEN] + 2 * ladder.shape[0] + 2

@@ -79,7 +79,7 @@ def test_index_and_time_agree(index: int) -> None:
 def test_before_the_epoch_nothing_has_happened() -> None:
     of = market()
     assert of.index_at(EPOCH - 1) == 0
-    assert of.flow(0, EPOCH - 1, OrderBook(64)) == ([], 0, True)
+    assert of.flow(0, EPOCH - 1, OrderBook(256)) == ([], 0, True)
 
 
 @settings(max_examples=30)
@@ -169,6 +169,17 @@ def test_events_are_bounded_per_call_and_none_is_lost() -> None:
             break
     assert (events, index) == (whole.events, whole.next_index)
     assert len(events) > 100
+
+
+def test_even_the_smallest_book_gets_through_a_requoting_full_of_accounts_orders() -> None:
+    of = market(levels_per_side=8)
+    book = OrderBook(32)
+    for order_id in range(1, 33):
+        book.submit(order_id, 1, BUY, LIMIT, 260_000 + order_id, 1, 0, 0)
+    result = of.flow(0, of.event_time_ns(0), book, 1)
+    assert result.next_index == 1
+    # Every order stood above the price: the asks of the first quoting bought into all of them.
+    assert [event.maker_owner for event in result.events[:32]] == [1] * 32
 
 
 @pytest.mark.parametrize(

@@ -220,6 +220,15 @@ def test_a_candle_market_quotes_around_its_path_and_fills_who_waits() -> None:
     assert of.rebuild(index).snapshot()[12:] == book.snapshot()[12:]
 
 
+@given(st.integers(0, 2 * 61 - 1))
+def test_index_and_time_of_a_candle_market_agree(index: int) -> None:
+    bars = [candle(k * 2 * MINUTE_NS, 1000, 1100, 900, 1050, 6100) for k in range(2)]
+    of = CandleMarket(bars, [(2, 30)], START)
+    at_ns = of.event_time_ns(index)
+    assert of.index_at(at_ns) == index + 1
+    assert of.index_at(at_ns - 1) == index
+
+
 @pytest.mark.parametrize(
     ("candles", "ladder", "complaint"),
     [
