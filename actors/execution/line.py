@@ -45,6 +45,8 @@ from supervisor.port import Command, Port, PortContext
 # Ids that may have reached the venue: more than an account has live orders, in 1 MB.
 SENT_IDS_MAX = 10_000
 CONNECT_RETRY_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+# Reads wait this long for a connection: at a start it takes a few round trips.
+CONNECT_WAIT_S = 5.0
 RATE_LIMIT_PAUSE_S = 1.0
 NOT_CONNECTED = "the venue is not connected yet"
 RESTARTED = "the line was restarted while this was with it"
@@ -93,6 +95,7 @@ class Line(Port):
         self._budget = budget
         self._read_transfers = read_transfers
         self._client: AccountClient | None = None
+        self._is_connected = trio.Event()
         self._switch: SwitchSet | None = None
         self._mode: AccountMode | None = None
         self._sent_ids: dict[str, None] = {}
@@ -122,12 +125,14 @@ class Line(Port):
                 async with self._open_account() as client:
                     await client.load_instruments()
                     self._client = client
+                    self._is_connected.set()
                     await trio.sleep_forever()
             except VenueError:
                 wait_s = CONNECT_RETRY_S[min(attempt, len(CONNECT_RETRY_S) - 1)]
                 await trio.sleep(wait_s * (0.8 + 0.4 * ctx.random()))
             finally:
                 self._client = None
+                self._is_connected = trio.Event()
 
     def _take_setting(self, command: Command, ctx: PortContext, nursery: trio.Nursery) -> None:
         message = command.message
@@ -235,30 +240,37 @@ class Line(Port):
     # --- reads
 
     async def _inquire(self, message: Inquire, now_ns: Callable[[], int]) -> InquiryOutcome:
-        await self._budget.take(Rank.READ)
-        read_ns = now_ns()
-        client = self._client
+        client = await self._connected()
         if client is None:
             return _unanswered(message)
         try:
-            return await inquire(client, self._scales, message, read_ns)
+            return await inquire(client, self._scales, message, now_ns(), self._read_turn)
         except VenueError as error:
             self._slow_down(error)
             return _unanswered(message)
 
     async def _read_account(self, message: ReadAccount, now_ns: Callable[[], int]) -> AccountRead:
-        await self._budget.take(Rank.READ)
-        read_ns = now_ns()
-        client = self._client
+        client = await self._connected()
         if client is None:
             return _unread(message, NOT_CONNECTED)
         try:
-            return await read_account(client, self._scales, message, read_ns, self._read_transfers)
+            return await read_account(
+                client, self._scales, message, now_ns(), self._read_turn, self._read_transfers
+            )
         except VenueError as error:
             self._slow_down(error)
             return _unread(message, str(error))
 
     # --- inside
+
+    async def _connected(self) -> AccountClient | None:
+        """Return the client, waiting a little for a connection that is being made."""
+        with trio.move_on_after(CONNECT_WAIT_S):
+            await self._is_connected.wait()
+        return self._client
+
+    async def _read_turn(self) -> None:
+        await self._budget.take(Rank.READ)
 
     def _remember(self, client_order_id: str) -> None:
         self._sent_ids[client_order_id] = None

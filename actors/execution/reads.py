@@ -15,7 +15,6 @@ from messages.account import AccountRead, VenueTransfer
 from messages.money import ReadAccount
 from messages.orders import Inquire, InquiryOutcome, VenueFill
 
-
 Turn = Callable[[], Awaitable[None]]
 """Waits until one more request may be sent."""
 
