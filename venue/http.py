@@ -1,6 +1,5 @@
 """HTTP/1.1 requests and replies, bounded, over h11."""
 
-from collections.abc import AsyncIterator
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
@@ -12,7 +11,6 @@ HEAD_BYTES_MAX = 16_384  # Kraken's clients send under 1 kB of headers
 BODY_BYTES_MAX = 1_048_576  # the largest batch of orders is a few kB
 RECEIVE_BYTES = 65_536
 IDLE_S = 75.0  # a keep-alive connection without a request is closed, as reverse proxies do
-REQUEST_S = 30.0  # a request that takes longer to arrive is an attack or a dead peer
 
 
 class HttpRequest(NamedTuple):
@@ -61,26 +59,27 @@ class HttpConnection:
         self._stream = stream
         self._connection = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_BYTES_MAX)
 
-    async def requests(self) -> AsyncIterator[HttpRequest]:
-        """Yield requests until the peer leaves. Each must be answered before the next."""
-        while True:
-            with trio.move_on_after(IDLE_S) as idle:
-                request = await self._next_request()
-            if idle.cancelled_caught or request is None:
-                return
-            yield request
+    async def next_request(self) -> HttpRequest | None:
+        """Return the next request, None when there will be none.
+
+        The one before must have been answered.
+        """
+        if self._connection.our_state is not h11.IDLE:
             if self._connection.our_state is not h11.DONE:
-                return
+                return None
             if self._connection.their_state is not h11.DONE:
-                return
+                return None
             self._connection.start_next_cycle()
+        with trio.move_on_after(IDLE_S):
+            return await self._read_request()
+        return None
 
     def unread(self) -> bytes:
-        """Return what arrived behind the request that was yielded last."""
+        """Return what arrived behind the request that was returned last."""
         return bytes(self._connection.trailing_data[0])
 
     async def reply(self, reply: HttpReply) -> None:
-        """Answer the request that was yielded last."""
+        """Answer the request that was returned last."""
         headers = [
             ("Content-Type", reply.content_type),
             ("Content-Length", str(len(reply.body))),
@@ -95,7 +94,7 @@ class HttpConnection:
         data += self._connection.send(h11.EndOfMessage()) or b""
         await self._stream.send_all(data)
 
-    async def _next_request(self) -> HttpRequest | None:
+    async def _read_request(self) -> HttpRequest | None:
         request: h11.Request | None = None
         body = bytearray()
         while True:

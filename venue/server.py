@@ -71,7 +71,7 @@ class Server:
 
     async def _serve(self, stream: HalfCloseableStream) -> None:
         connection = HttpConnection(stream)
-        async for request in connection.requests():
+        while (request := await connection.next_request()) is not None:
             # Clients with a connection pool upgrade a connection that has carried requests.
             if request.is_websocket:
                 await self._serve_websocket(stream, request, connection.unread())

@@ -23,6 +23,9 @@ MESSAGE_BYTES_MAX = 65_536  # what a client may send: a batch of orders is a few
 RECEIVE_BYTES = 65_536
 SEND_S = 10.0  # a peer whose window stays shut this long is gone
 
+# What wakes the writer when there is only an answer of the WebSocket protocol itself to send.
+_NOTHING = b""
+
 OnMessage = Callable[["WebSocketSession", bytes], Awaitable[None]]
 
 
@@ -52,10 +55,7 @@ class WebSocketSession:
         self.last_sent_s = trio.current_time()
         decision = self._faults.for_frame(channel)
         for data in [frame] if decision is None else self._faulty(frame, decision):
-            try:
-                self._outbox_in.send_nowait(data)
-            except trio.WouldBlock:
-                self.abort()
+            self._queue(data)
 
     def abort(self) -> None:
         """Drop the connection without a close frame."""
@@ -82,6 +82,12 @@ class WebSocketSession:
                 nursery.cancel_scope.cancel()
         self.is_open = False
 
+    def _queue(self, data: bytes) -> None:
+        try:
+            self._outbox_in.send_nowait(data)
+        except trio.WouldBlock:
+            self.abort()
+
     def _faulty(self, frame: bytes, decision: Decision) -> list[bytes]:
         if decision.fault is Fault.DROP_SOCKET:
             self.abort()
@@ -100,8 +106,8 @@ class WebSocketSession:
                 message = self._assembled(event)
                 if message is not None:
                     await on_message(self, message)
-            await self._flush()
             if self._protocol.close_expected():
+                await self._flush()
                 return
             data = await self._stream.receive_some(RECEIVE_BYTES)
             if not data:
@@ -110,6 +116,8 @@ class WebSocketSession:
 
     def _assembled(self, frame: Frame) -> bytes | None:
         if frame.opcode not in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
+            # The protocol object has made the answer (a pong); the writer carries it away.
+            self._queue(_NOTHING)
             return None
         self._text += frame.data
         if len(self._text) > MESSAGE_BYTES_MAX:
@@ -124,14 +132,18 @@ class WebSocketSession:
     async def _write(self) -> None:
         async for data in self._outbox_out:
             try:
-                self._protocol.send_text(data)
+                self._encode(data)
                 while True:
-                    self._protocol.send_text(self._outbox_out.receive_nowait())
+                    self._encode(self._outbox_out.receive_nowait())
             except trio.WouldBlock:
                 pass
             except InvalidState:
                 return
             await self._flush()
+
+    def _encode(self, data: bytes) -> None:
+        if data is not _NOTHING:
+            self._protocol.send_text(data)
 
     async def _flush(self) -> None:
         # Reader and writer both flush; whoever holds the lock takes all there is, in order.

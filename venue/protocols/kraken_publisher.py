@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import trio
 
+from venue.candles import PublicTrade
 from venue.commits import Outgoing
 from venue.engine import Engine
 from venue.protocols.kraken_book import BookFeed
@@ -64,6 +65,11 @@ class Publisher:
     def book_snapshot(self, topic: Topic, now_ns: int) -> bytes:
         """Return what a new subscriber of a book starts from."""
         return self._books[topic].snapshot(now_ns)
+
+    def published_trades(self, symbol: str, count: int) -> list[PublicTrade]:
+        """Return the last trades that subscribers have been told: later ones come as updates."""
+        trades = self._engine.listings[symbol].tape.last(count + self._new_trades(symbol))
+        return [trade for trade in trades if trade.trade_id < self._next_trade_ids[symbol]]
 
     def frames(self, now_ns: int) -> list[Outgoing]:
         """Return what changed since the last call, for whom it concerns."""

@@ -263,7 +263,8 @@ class KrakenWebSocket:
         if topic.channel == "book":
             return [self.publisher.book_snapshot(topic, now_ns)]
         if topic.channel == "trade":
-            return [trade_frame(instrument, "snapshot", listing.tape.last(SNAPSHOT_TRADES))]
+            trades = self.publisher.published_trades(topic.symbol, SNAPSHOT_TRADES)
+            return [trade_frame(instrument, "snapshot", trades)]
         if topic.channel == "ticker":
             return [ticker_frame(listing, "snapshot", now_ns)]
         candles = listing.candles(topic.option, 0)
