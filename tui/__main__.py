@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from tui import themes
-from tui.main import VIEWS, main
+from tui.app import VIEWS, main
 
 
 def _arguments() -> argparse.Namespace:

@@ -69,7 +69,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("arm", (), "allow acts for ten minutes", commands=("rw",)),
     Action("disarm", (), "read-only again", commands=("ro",)),
     Action(
-        "pause", ("P",), "pause this sleeve: no new entries, its position exits as planned",
+        "pause", ("P",), "pause this sleeve: no entries, its position exits as planned",
         Grade.CONFIRM, _SLEEVES, ("pause",), "pause", "[address]",
     ),
     Action(
@@ -83,7 +83,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("release", (), "release the kill switch", Grade.TYPED, (), ("release",)),
     Action("stop", (), "stop the bot itself, in order", Grade.TYPED, (), ("stop",)),
     Action("screenshot", (), "save the screen as SVG", commands=("screenshot",), argument="FILE"),
-    Action("quit", ("q", "ctrl+c"), "detach; the bot goes on", commands=("quit", "q"), label="quit"),
+    Action("quit", ("q", "ctrl+c"), "detach; the bot goes on", commands=("quit",), label="quit"),
 )  # fmt: skip
 
 BY_NAME = {action.name: action for action in ACTIONS}

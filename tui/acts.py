@@ -1,4 +1,4 @@
-"""The acts that change the bot: each asks in its own way, is sent once, and tells what became of it."""
+"""The acts that change the bot: each asks first, is sent once, and tells what became of it."""
 
 from typing import Protocol
 
@@ -51,7 +51,7 @@ async def resume(desk: Desk, address: str) -> None:
 
 
 async def halt(desk: Desk) -> None:
-    """Engage the kill switch, after its key was pressed twice. Needs no arming: it only reduces risk."""
+    """Engage the kill switch when its key was pressed twice; it only reduces risk: no arming."""
     if await desk.put(
         Halt("KILL SWITCH: stop all new orders everywhere?", _halt_effect(desk.store))
     ):

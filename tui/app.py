@@ -1,575 +1,84 @@
-"""The terminal UI: one screen, five views, a pump that decides when anything is painted.
-
-Data flows from the client's task into the store and stays there. Twice a second `pump` moves what changed to the
-visible widgets, unless the terminal is behind. It is the one place that decides the frame rate.
-"""
+"""Starting the terminal UI: attached to a terminal, or without one to take its picture."""
 
 import asyncio
-from collections.abc import Coroutine
+import secrets
 from pathlib import Path
-from typing import ClassVar
 
-from textual.app import App, ComposeResult
-from textual.binding import Binding, BindingType
-from textual.containers import Container, Horizontal
-from textual.screen import ModalScreen
-from textual.suggester import SuggestFromList
-from textual.widgets import ContentSwitcher, Input
+from textual.pilot import Pilot
 
-from messages import control
-from messages.control import View, Welcome
-from tui import acts, terminal, themes
-from tui.actions import ACTIONS, BY_NAME, COMMANDS, Action, Grade, key_label, parse
+from messages.control import View
 from tui.client import Client, Link
-from tui.screens.dialogs import Dialog, Help
-from tui.screens.log import LogPage
-from tui.screens.orders import FillsPage, OrdersPage
-from tui.screens.page import Page
-from tui.screens.tree import TreePage
-from tui.screens.vaults import VaultsPage
-from tui.store import WINDOWS, Store
-from tui.terminal import Terminal
-from tui.text import ASCII, UNICODE, clean, clock, span
-from tui.widgets.board import Board
-from tui.widgets.logview import LogView
-from tui.widgets.painted import Lines, Run
-from tui.widgets.statusline import Facts, StatusLine
+from tui.program import Tui
+from tui.store import Store
+from tui.terminal import take_signals
 
-# Twice a second: what a person can follow, and what a slow line can carry.
-PUMP_S = 0.5
-# After the terminal fell behind, paint at half the rate for this long.
-CAREFUL_S = 10.0
-# A message stays this long in the bottom line, then the permanent text is back.
-FLASH_S = 5.0
-ALERT_S = 20.0
-ARMED_S = 600.0
-# How often we look whether the terminal is still there.
-HANGUP_CHECK_S = 0.4
-HISTORY_MAX = 100
-CRUMBS_MAX = 16
-# Below this the log would repaint every line twice a second; once is enough for reading.
-LOG_EVERY_TICKS = 2
+VIEWS = ("tree", "vaults", "orders", "fills", "log")
+# The exit codes of the command line (architecture.md section 11).
+NOT_RUNNING = 5
+TIMED_OUT = 6
+# Wide enough that no vital column is missing, narrow enough to be read in a README.
+PICTURE_SIZE = (120, 34)
+PICTURE_WAIT_S = 10.0
+PICTURE_LOOK_S = 0.1
+_random = secrets.SystemRandom()
 
 
-class Tui(App[int]):
-    """The whole program. Everything it knows of the bot is in `store`."""
+def main(
+    socket_path: Path,
+    *,
+    read_only: bool = False,
+    basic: bool = False,
+    theme: str = "dark",
+    view: str = "tree",
+    screenshot: Path | None = None,
+) -> int:
+    """Run the terminal UI until the person detaches; return the exit code.
 
-    ENABLE_COMMAND_PALETTE = False
-    AUTO_FOCUS = None
-    CSS_PATH = "app.tcss"
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [
-        (0, "-tiny"), (60, "-narrow"), (100, "-normal"), (160, "-wide"),
-    ]  # fmt: skip
-    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [
-        (0, "-flat"), (15, "-short"), (20, "-tall"),
-    ]  # fmt: skip
-    BINDINGS: ClassVar[list[BindingType]] = [
-        # Ctrl+x must work while something is being typed.
-        Binding(key, f"do('{action.name}')", action.help, show=False, priority=key == "ctrl+x")
-        for action in ACTIONS
-        for key in action.keys
-    ]
+    With `screenshot`, no terminal is needed: it connects, waits for the view's data, saves the
+    screen as SVG and returns 0, or 5 if no daemon listens, or 6 if the data did not come.
+    """
+    take_signals()
+    store = Store()
+    client = Client(
+        socket_path,
+        store,
+        read_only=read_only,
+        name="tui",
+        session=f"tui-{secrets.token_hex(6)}",
+        jitter=_random.random,
+    )
+    app = Tui(client, store, read_only=read_only, basic=basic, theme=theme, view=view)
+    if screenshot is None:
+        return _code(app.run(mouse=False))
+    return _code(app.run(headless=True, size=PICTURE_SIZE, auto_pilot=_Picture(screenshot)))
 
-    def __init__(
-        self,
-        client: Client,
-        store: Store,
-        *,
-        read_only: bool = False,
-        basic: bool = False,
-        theme: str = "dark",
-        view: str = "tree",
-    ) -> None:
-        super().__init__(driver_class=Terminal)
-        self.client = client
-        self.store = store
-        self.glyphs = ASCII if basic else UNICODE
-        self.pages: dict[str, Page] = {
-            page.name: page(self.glyphs)
-            for page in (TreePage, VaultsPage, OrdersPage, FillsPage, LogPage)
-        }
-        assert view in self.pages, "the first view must be one of the pages"
-        self.page = self.pages[view]
-        self.filters = dict.fromkeys(self.pages, "")
-        self._boards = {page.name: _board(page) for page in self.pages.values()}
-        self._tail = LogView(LogPage.columns, glyphs=self.glyphs, identity="tail")
-        self._read_only = read_only
-        self._theme_name = "ansi" if basic else theme
-        self._basic = basic
-        self._trail: list[tuple[str, str]] = []
-        self._armed_until_s = 0.0
-        self._flash: tuple[str, bool, float] = ("", False, 0.0)
-        self._frozen = False
-        self._ticks = 0
-        self._careful_until_s = 0.0
-        self._prompt_mode = ""
-        self._history: list[str] = []
-        self._recalled = 0
-        self.skipped_frames = 0
-        client.on_restart = self._restarted
-        # The answer to animation over a slow line is none at all.
-        self.animation_level = "none"
-        for name in themes.THEMES:
-            self.register_theme(themes.load(name))
-        self.theme = f"canopy-{self._theme_name}"
 
-    def get_theme_variable_defaults(self) -> dict[str, str]:
-        """Return what our styles call by name, for Textual's own themes."""
-        return themes.load("dark").variables
+def _code(result: int | None) -> int:
+    # Without a result the program ended by an exception, which Textual has printed.
+    return 1 if result is None else result
 
-    # --- the screen
 
-    def compose(self) -> ComposeResult:
-        yield StatusLine("status")
-        yield Lines("banner")
-        with Container(id="main"):
-            with ContentSwitcher(initial=self.page.name, id="views"):
-                yield from self._boards.values()
-            yield Lines("detail")
-        yield self._tail
-        with Horizontal(id="bottom"):
-            yield Lines("sign")
-            prompt = Input(id="prompt", compact=True, select_on_focus=False)
-            prompt.cursor_blink = False
-            yield prompt
-            yield Lines("crumbs")
-        yield Lines("keys")
+class _Picture:
+    """Textual calls this once the screen is up."""
 
-    def on_mount(self) -> None:
-        """Start the connection and the pump."""
-        self._parts = (
-            self.query_one(StatusLine), self.query_one("#banner", Lines),
-            self.query_one("#detail", Lines), self.query_one("#crumbs", Lines),
-            self.query_one("#keys", Lines), self.query_one("#sign", Lines),
-        )  # fmt: skip
-        self._prompt = self.query_one("#prompt", Input)
-        self._views = self.query_one("#views", ContentSwitcher)
-        self._bottom = self.query_one("#bottom")
-        if not self.is_headless:
-            self.set_interval(HANGUP_CHECK_S, self._check_terminal)
-        self.run_worker(self.client.run(), name="client")
-        self._subscribe()
-        self.set_interval(PUMP_S, self.pump)
-        self.call_after_refresh(self.paint)
+    def __init__(self, path: Path) -> None:
+        self._path = path
 
-    def on_resize(self) -> None:
-        """Subscribe to what the new size shows, and fill it."""
-        self.call_after_refresh(self._resized)
+    async def __call__(self, pilot: Pilot[object]) -> None:
+        app = pilot.app
+        assert isinstance(app, Tui), "the picture is of our own program"
+        app.exit(await self._take(app))
 
-    def _resized(self) -> None:
-        self._subscribe()
-        self.paint(refill=True)
-
-    def _check_terminal(self) -> None:
-        if terminal.hung_up():
-            terminal.end_now()
-
-    def _restarted(self, former: Welcome, welcome: Welcome) -> None:
-        up = span((welcome.started_ns - former.started_ns) / 1e9)
-        self.flash(f"daemon restarted {clock(welcome.started_ns)}Z, was up {up}", alert=True)
-
-    # --- painting
-
-    def pump(self) -> None:
-        """Paint what changed, unless the terminal is behind: what waits there is old already."""
-        self._ticks += 1
-        now_s = self._now_s()
-        driver = self._driver
-        if isinstance(driver, Terminal) and driver.backlog > 1:
-            self.skipped_frames += 1
-            self._careful_until_s = now_s + CAREFUL_S
-            return
-        if now_s < self._careful_until_s and self._ticks % 2:
-            return
-        self.paint()
-
-    def paint(self, *, refill: bool = False) -> None:
-        """Bring the visible widgets up to date; `refill` after another view or size was chosen."""
-        if len(self.screen_stack) == 0 or not hasattr(self, "_parts"):
-            return
-        now_s = self._now_s()
-        with self.batch_update():
-            status, banner, detail, crumbs, keys, _ = self._parts
-            status.tell(self._facts(now_s), self.glyphs)
-            self._paint_banner(banner)
-            if refill or not self._frozen:
-                self._paint_views(now_s, refill=refill)
-                key = self._board.selected
-                about = self.page.detail(self.store, key) if key is not None else []
-                detail.show_wrapped(about)
-            crumbs.show([self._crumbs(now_s)])
-            keys.show([self._key_line()])
-
-    def _paint_views(self, now_s: float, *, refill: bool) -> None:
-        changed = self.store.changed
-        board, page = self._board, self.page
-        gone = self.client.link() in (Link.STALE, Link.DOWN)
-        board.dim(gone)
-        self._tail.dim(gone)
-        due = refill or not page.follow or self._ticks % LOG_EVERY_TICKS == 0
-        if refill or (due and page.view in changed):
-            query = self.filters[page.name]
-            board.note = f"no line matches /{query}" if query else page.empty
-            board.show(page.lines(self.store, query), now_s)
-            changed.discard(page.view)
-        else:
-            board.expire(now_s)
-        if self._tail_shown and (refill or View.LOG in changed) and page.view is not View.LOG:
-            self._tail.show(self.pages["log"].lines(self.store, ""), now_s)
-            changed.discard(View.LOG)
-
-    def _paint_banner(self, banner: Lines) -> None:
-        link, welcome = self.client.link(), self.store.welcome
-        text = ""
-        if link is Link.STALE:
-            text = f"STALE: no word for {span(self.client.silence_s())}; what you see is old"
-        elif link is Link.DOWN:
-            text = f"DOWN: {clean(self.client.down_reason)}; trying again"
-        elif welcome is not None and welcome.protocol != control.PROTOCOL_VERSION:
-            text = f"version {clean(welcome.daemon_version)} speaks another protocol: read-only"
-        banner.display = bool(text)
-        banner.show([[Run(f" {text} ".ljust(banner.size.width), "alert")]] if text else [])
-
-    def _facts(self, now_s: float) -> Facts:
-        return Facts(
-            link=self.client.link(),
-            round_trip_s=self.client.round_trip_s,
-            doubts=self.client.doubts(),
-            armed_s=max(0.0, self._armed_until_s - now_s),
-            frozen=self._frozen,
-            status=self.store.status(),
-            welcome=self.store.welcome,
-            pong=self.store.pong,
-        )
-
-    def _crumbs(self, now_s: float) -> list[Run]:
-        text, alert, until_s = self._flash
-        if text and now_s < until_s:
-            return [Run(clean(text), "warn" if alert else "accent")]
-        at, total = self._board.position
-        trail = [name for name, _ in self._trail[-3:]] + [self.page.name]
-        runs = [Run(" > ".join(trail)), Run(f"  {at} of {total}", "dim")]
-        if self.filters[self.page.name]:
-            runs.append(Run(f"  /{clean(self.filters[self.page.name])}", "accent"))
-        if self.page.follow and self._board.below:
-            runs.append(Run(f"  +{self._board.below} lines below, End follows", "warn"))
-        return runs
-
-    def _key_line(self) -> list[Run]:
-        runs: list[Run] = []
-        room = self.size.width
-        for action in ACTIONS:
-            if not action.label or (action.views and self.page.name not in action.views):
-                continue
-            text = f"{key_label(action.keys[0])} {action.label}  "
-            if len(text) > room:
-                continue
-            # A key that is refused now stays in its place, greyed: its use says why.
-            refused = action.grade in (Grade.CONFIRM, Grade.TYPED) and not self._armed()
-            runs.append(Run(text, "dim" if refused else "plain"))
-            room -= len(text)
-        return runs
-
-    @property
-    def _board(self) -> Board:
-        return self._boards[self.page.name]
-
-    @property
-    def _tail_shown(self) -> bool:
-        return self.screen_stack[0].has_class("-wide") and not self._basic
-
-    def _now_s(self) -> float:
-        return asyncio.get_running_loop().time()
-
-    # --- views
-
-    def go(self, name: str, query: str | None = None, *, remember: bool = True) -> None:
-        """Show a page; with `query`, filtered by it."""
-        if remember and (name, query) != (self.page.name, None):
-            self._trail.append((self.page.name, self.filters[self.page.name]))
-            del self._trail[:-CRUMBS_MAX]
-        self.page = self.pages[name]
-        if query is not None:
-            self.filters[name] = query
-        self._views.current = name
-        self._tail.display = self._tail_shown and name != "log"
-        self._subscribe()
-        self.call_after_refresh(self._refill)
-
-    def _refill(self) -> None:
-        self.paint(refill=True)
-
-    def _subscribe(self) -> None:
-        rates = {View.STATUS: 1.0, View.VAULTS: 1.0}
-        rates |= dict.fromkeys(self.page.also, 1.0)
-        if self._tail_shown:
-            rates[View.LOG] = 1.0
-        rates[self.page.view] = 1 / PUMP_S
-        self.client.show(
-            control.Subscribe(view=view, rate_hz=rate_hz, limit=WINDOWS.get(view, control.ROWS_MAX))
-            for view, rate_hz in rates.items()
-        )
-
-    # --- the desk of `acts`
-
-    async def put(self, dialog: Dialog) -> bool:
-        """Show a dialog and return its answer."""
-        return bool(await self.push_screen_wait(dialog))
-
-    def flash(self, text: str, *, alert: bool = False) -> None:
-        """Show a text in the bottom line for a few seconds."""
-        self._flash = (text, alert, self._now_s() + (ALERT_S if alert else FLASH_S))
-        self.paint()
-
-    def may_act(self) -> bool:
-        """Say whether acts are allowed now; tell the person why if they are not."""
-        if not self._armed():
-            self.flash("read-only: type :rw to allow acts for ten minutes", alert=True)
-        return self._armed()
-
-    def _armed(self) -> bool:
-        return self._now_s() < self._armed_until_s
-
-    # --- actions
-
-    def action_do(self, name: str) -> None:
-        """Do the action of a key."""
-        if isinstance(self.screen, ModalScreen) and name != "halt":
-            return
-        self.do(BY_NAME[name], "")
-
-    def do(self, action: Action, argument: str) -> None:
-        """Do an action; those of a dangerous grade ask first."""
-        if action.views and self.page.name not in action.views and not argument:
-            self.flash(f"{action.name} works in: {', '.join(action.views)}")
-            return
-        if action.name in self.pages:
-            self.go(action.name, argument or ("" if self.page.name == action.name else None))
-            return
-        method = getattr(self, f"do_{action.name}")
-        method(argument)
-        self.paint()
-
-    def do_up(self, _: str) -> None:
-        """One line up; in the command line, the command before."""
-        self._recall(-1) if self._prompt_mode == "command" else self._board.move(-1)
-
-    def do_down(self, _: str) -> None:
-        """One line down; in the command line, the command after."""
-        self._recall(1) if self._prompt_mode == "command" else self._board.move(1)
-
-    def do_page_up(self, _: str) -> None:
-        """One page up."""
-        self._board.page(-1)
-
-    def do_page_down(self, _: str) -> None:
-        """One page down."""
-        self._board.page(1)
-
-    def do_first(self, _: str) -> None:
-        """To the first line."""
-        self._board.jump(end=False)
-
-    def do_last(self, _: str) -> None:
-        """To the last line."""
-        self._board.jump(end=True)
-
-    def do_open(self, _: str) -> None:
-        """Follow the line under the cursor."""
-        key = self._board.selected
-        jump = self.page.leads_to(self.store, key) if key is not None else None
-        if jump is not None:
-            self.go(jump.page, jump.filter)
-        else:
-            self.paint(refill=True)
-
-    def do_back(self, _: str) -> None:
-        """Close the bottom line, else clear the filter, else go back one page. Never quits."""
-        if self._prompt_mode:
-            self._close_prompt()
-        elif self._trail:
-            name, query = self._trail.pop()
-            self.filters[self.page.name] = ""
-            self.go(name, query, remember=False)
-        elif self.filters[self.page.name]:
-            self.filters[self.page.name] = ""
-            self.paint(refill=True)
-
-    def do_fold(self, _: str) -> None:
-        """Fold or unfold the line under the cursor."""
-        key = self._board.selected
-        if key is not None:
-            self.page.toggle(key)
-            self.paint(refill=True)
-
-    def do_log_of(self, _: str) -> None:
-        """Show the log of the actor under the cursor."""
-        key = self._board.selected
-        target = self.page.target(self.store, key) if key is not None else ""
-        if target:
-            self.go("log", target)
-        else:
-            self.flash("this line belongs to no actor that is shown")
-
-    def do_filter(self, _: str) -> None:
-        """Open the bottom line for a filter."""
-        self._open_prompt("filter", self.filters[self.page.name])
-
-    def do_command(self, _: str) -> None:
-        """Open the bottom line for a command."""
-        self._open_prompt("command", "")
-
-    def do_freeze(self, _: str) -> None:
-        """Pause or resume painting."""
-        self._frozen = not self._frozen
-        if not self._frozen:
-            self.paint(refill=True)
-
-    def do_refresh(self, _: str) -> None:
-        """Ask the daemon for this view again."""
-        self.client.refresh(self.page.view)
-        self.flash(f"{self.page.name}: asked for again")
-
-    def do_yank(self, _: str) -> None:
-        """Copy the line's identity to the clipboard of the person's own terminal (OSC 52)."""
-        key = self._board.selected
-        if key is not None:
-            self.copy_to_clipboard(key)
-            self.flash(f"copied {key}")
-
-    def do_redraw(self, _: str) -> None:
-        """Draw everything again."""
-        self.screen.refresh(layout=True)
-
-    def do_help(self, _: str) -> None:
-        """Show the keys of this view."""
-        self.push_screen(Help(self.page.name))
-
-    def do_theme(self, argument: str) -> None:
-        """Choose a theme, or the next one."""
-        names = themes.THEMES
-        if argument and argument not in names:
-            self.flash(f"there is no theme {argument}; there are {', '.join(names)}", alert=True)
-            return
-        following = names[(names.index(self._theme_name) + 1) % len(names)]
-        self._theme_name = argument or following
-        self.theme = f"canopy-{self._theme_name}"
-        self.flash(f"theme {self._theme_name}")
-
-    def do_arm(self, _: str) -> None:
-        """Allow acts for ten minutes."""
-        welcome = self.store.welcome
-        if self._read_only or (welcome is not None and welcome.read_only):
-            reason = welcome.read_only_reason if welcome is not None else ""
-            self.flash(f"read-only for good: {reason or 'started with --read-only'}", alert=True)
-            return
-        self._armed_until_s = self._now_s() + ARMED_S
-        self.flash(f"acts are allowed for {span(ARMED_S)}; :ro ends it")
-
-    def do_disarm(self, _: str) -> None:
-        """Be read-only again."""
-        self._armed_until_s = 0.0
-
-    def do_pause(self, argument: str) -> None:
-        """Pause a sleeve."""
-        self._act(acts.pause(self, argument or self._target()))
-
-    def do_resume(self, argument: str) -> None:
-        """Resume a sleeve."""
-        self._act(acts.resume(self, argument or self._target()))
-
-    def do_halt(self, _: str) -> None:
-        """Engage the kill switch."""
-        self._close_prompt()
-        self._act(acts.halt(self))
-
-    def do_release(self, _: str) -> None:
-        """Release the kill switch."""
-        self._act(acts.release(self))
-
-    def do_stop(self, _: str) -> None:
-        """Stop the daemon."""
-        self._act(acts.stop(self))
-
-    def do_screenshot(self, argument: str) -> None:
-        """Save the screen."""
-        if not argument:
-            self.flash("say where: :screenshot FILE.svg", alert=True)
-            return
+    async def _take(self, app: Tui) -> int:
+        needed = {View.STATUS, app.page.view, *app.page.also}
         try:
-            self.save_picture(Path(argument).expanduser())
-        except OSError as error:
-            self.flash(f"{argument}: {error.strerror}; choose another file", alert=True)
-        else:
-            self.flash(f"saved {argument}")
-
-    def do_quit(self, _: str) -> None:
-        """Detach."""
-        self.exit(0)
-
-    def save_picture(self, path: Path) -> None:
-        """Write the screen as SVG, whole or not at all."""
-        partial = path.with_name(f".{path.name}.partial")
-        partial.write_text(self.export_screenshot(title="bot tui"), encoding="utf-8")
-        partial.replace(path)
-
-    def _target(self) -> str:
-        key = self._board.selected
-        return self.page.target(self.store, key) if key is not None else ""
-
-    def _act(self, act: Coroutine[None, None, None]) -> None:
-        self.run_worker(act, name="act")
-
-    # --- the bottom line
-
-    def _open_prompt(self, mode: str, value: str) -> None:
-        self._prompt_mode = mode
-        self._prompt.suggester = (
-            SuggestFromList(COMMANDS, case_sensitive=False) if mode == "command" else None
-        )
-        self._recalled = len(self._history)
-        self._bottom.add_class("-typing")
-        self._parts[5].show([[Run(":" if mode == "command" else "/", "accent")]])
-        self._prompt.value = value
-        self._prompt.cursor_position = len(value)
-        self._prompt.focus()
-
-    def _close_prompt(self) -> None:
-        self._prompt_mode = ""
-        self._bottom.remove_class("-typing")
-        self.set_focus(None)
-        self.paint(refill=True)
-
-    def _recall(self, by: int) -> None:
-        if self._history:
-            self._recalled = max(0, min(self._recalled + by, len(self._history) - 1))
-            self._prompt.value = self._history[self._recalled]
-            self._prompt.cursor_position = len(self._prompt.value)
-
-    def on_input_changed(self, event: Input.Changed) -> None:
-        """Filter while the person types."""
-        if event.input is self._prompt and self._prompt_mode == "filter":
-            self.filters[self.page.name] = event.value
-            self.paint(refill=True)
-
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Keep the filter, or run the command."""
-        if event.input is not self._prompt:
-            return
-        mode, text = self._prompt_mode, event.value.strip()
-        self._close_prompt()
-        if mode != "command" or not text:
-            return
-        self._history.append(text)
-        del self._history[:-HISTORY_MAX]
-        try:
-            action, argument = parse(text)
-        except ValueError as error:
-            self.flash(str(error), alert=True)
-        else:
-            self.do(action, argument)
-
-
-def _board(page: Page) -> Board:
-    kind = LogView if page.follow else Board
-    return kind(page.columns, glyphs=page.glyphs, identity=page.name)
+            async with asyncio.timeout(PICTURE_WAIT_S):
+                # The store is a plain dictionary on purpose: it wakes nobody.
+                while not needed <= app.store.loaded or app.store.pong is None:  # noqa: ASYNC110
+                    await asyncio.sleep(PICTURE_LOOK_S)
+        except TimeoutError:
+            return NOT_RUNNING if app.client.link() is Link.DOWN else TIMED_OUT
+        app.paint(refill=True)
+        await asyncio.sleep(PICTURE_LOOK_S)
+        app.save_picture(self._path)
+        return 0

@@ -213,16 +213,21 @@ class Client:
                 if self._store.expects(frame.view) and not self._store.apply(frame):
                     self.refresh(frame.view)
             case control.Pong():
-                sent_s = line.pings.pop(frame.number, None)
                 self._store.pong = frame
-                if sent_s is not None:
-                    self.round_trip_s = self._now_s() - sent_s
+                self._measure(frame, line)
             case control.Answer():
                 self._answered(frame)
             case control.Welcome():
                 self._greeted(frame, line)
             case control.Goodbye():
                 pass
+
+    def _measure(self, pong: control.Pong, line: _Line) -> None:
+        sent_s = line.pings.get(pong.number)
+        if sent_s is not None:
+            self.round_trip_s = self._now_s() - sent_s
+        # Answers come in order: an earlier ping that has none by now will never have one.
+        line.pings = {number: at_s for number, at_s in line.pings.items() if number > pong.number}
 
     def _greeted(self, welcome: control.Welcome, line: _Line) -> None:
         line.greeted = True

@@ -28,7 +28,7 @@ class Terminal(LinuxDriver):
         """How many writes wait: above one, what is painted now would be old when it arrives."""
         if self._writer_thread is None:
             return 0
-        return self._writer_thread._queue.qsize()
+        return self._writer_thread._queue.qsize()  # noqa: SLF001 - Textual shows it nowhere else
 
 
 def take_signals() -> None:

@@ -48,7 +48,7 @@ class Dialog(ModalScreen[bool]):
         """Yield what the answer is given with."""
         yield from ()
 
-    def action_answer(self, yes: bool) -> None:
+    def action_answer(self, yes: bool) -> None:  # noqa: FBT001 - actions have positions only
         """Close with an answer."""
         self.dismiss(yes)
 
@@ -86,11 +86,8 @@ class Typed(Dialog):
 
 
 class Halt(Dialog):
-    """The kill switch: the key that opened it, once more."""
+    """The kill switch: either of its keys, once more (the program answers it)."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("H,ctrl+x", "answer(True)", "halt", show=False, priority=True),
-    ]
     DEFAULT_CSS = """
     Halt > #box { border: heavy $error; }
     """

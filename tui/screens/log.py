@@ -35,10 +35,11 @@ class LogPage(Page):
     def format(self, row: ViewRow, key: str) -> Line:
         assert isinstance(row, LogLine), "the log consists of log lines"
         tone = _TONES.get(row.level, "plain")
-        first = row.text.split("\n", 1)[0]
+        first = clean(row.text.split("\n", 1)[0])
+        who = clean(_who(row.address))
         return Line(
             key=key,
-            cells=(clock(row.at_ns), clean(row.level.upper()), clean(row.address), clean(first)),
+            cells=(clock(row.at_ns), clean(row.level.upper()), who, first),
             tone="dim" if tone == "dim" else "plain",
             accents=((_LEVEL, tone),) if tone in ("warn", "fail") else (),
         )
@@ -53,3 +54,8 @@ class LogPage(Page):
     def target(self, store: Store, key: str) -> str:
         row = next((row for row in store.log() if row.key() == key), None)
         return row.address if row else ""
+
+
+def _who(address: str) -> str:
+    """Return the end of an address, which tells more than its beginning."""
+    return "/".join(address.split("/")[-2:]).lstrip("/")

@@ -60,8 +60,9 @@ class VaultsPage(Page):
         return Line(row.address, cells, accents=self._accents(row.mode, cells))
 
     def _sleeve(self, row: SleeveView) -> Line:
+        style = f" ({row.style})" if row.style != row.sleeve else ""
         cells = (
-            clean(f"  {row.sleeve} {row.style}"), self.state(row.state), clean(row.allocated),
+            clean(f"  {row.sleeve}{style}"), self.state(row.state), clean(row.allocated),
             clean(row.cash), clean(row.reserved), clean(row.position), self._signed(row.realised),
             self._signed(row.unrealised), clean(row.average_entry), clean(row.fees),
             clean(row.swept), clean(row.symbol), clean(row.reason),

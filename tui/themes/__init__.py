@@ -52,7 +52,9 @@ def load(name: str) -> Theme:
 
 def variables(palette: Palette) -> dict[str, str]:
     """Return what our styles call by name beyond Textual's own names."""
-    return {
+    # Textual's own styles name these in an ANSI theme.
+    ansi = {"ansi-background": "ansi_black", "ansi-foreground": "ansi_white"}
+    return (ansi if palette.ansi else {}) | {
         "up": palette.up,
         "down": palette.down,
         "dim": palette.dim,

@@ -114,7 +114,7 @@ class Board(Painted):
         if old:
             self.repaint()
 
-    def dim(self, dimmed: bool) -> None:
+    def dim(self, dimmed: bool) -> None:  # noqa: FBT001 - one switch, named by the method
         """Show everything dimmed (what is shown may not be true any more), or normally."""
         if dimmed is not self._dimmed:
             self._dimmed = dimmed
