@@ -132,9 +132,11 @@ def _refusal(
         return NO_LIQUIDITY if opposite == 0 else NO_REASON
     if price < 1 or price > bk.MAX_PRICE_TICKS:
         return PRICE_OUT_OF_RANGE
-    if flags & POST_ONLY != 0 and opposite != 0 and side * (price - opposite) >= 0:
+    crosses = opposite != 0 and side * (price - opposite) >= 0
+    if flags & POST_ONLY != 0 and crosses:
         return POST_ONLY_WOULD_CROSS
-    if flags & IMMEDIATE_OR_CANCEL == 0 and not bk.has_room(book):
+    # An order that crosses is filled, or frees the row of a maker before it must rest.
+    if flags & IMMEDIATE_OR_CANCEL == 0 and not crosses and not bk.has_room(book):
         return FULL
     return NO_REASON
 

@@ -31,9 +31,11 @@ class ReferenceBook:
             return mt.DUPLICATE_ORDER
         if kind == mt.MARKET:
             return mt.NO_REASON if best else mt.NO_LIQUIDITY
-        if flags & mt.POST_ONLY and best and side * (price - best[0].price) >= 0:
+        crosses = bool(best) and side * (price - best[0].price) >= 0
+        if flags & mt.POST_ONLY and crosses:
             return mt.POST_ONLY_WOULD_CROSS
-        if not flags & mt.IMMEDIATE_OR_CANCEL and len(self.resting) >= self.capacity:
+        may_rest = not flags & mt.IMMEDIATE_OR_CANCEL and not crosses
+        if may_rest and len(self.resting) >= self.capacity:
             return mt.FULL
         return mt.NO_REASON
 
