@@ -9,6 +9,8 @@ from state.errors import DataFolderError, DiskFullError, StateError
 BALLAST_NAME = "ballast"
 # Room for minutes of orders and exits without market data, and for a checkpoint of the log.
 BALLAST_BYTES = 64_000_000
+# The unit of `st_blocks`, whatever the file system's own.
+BLOCK_BYTES = 512
 
 
 class Ballast:
@@ -24,6 +26,9 @@ class Ballast:
         if self._size_bytes == 0:
             return
         try:
+            # Asked first: a file system may fill the disk to the brim before it refuses.
+            if self._room_bytes() < self._size_bytes:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 os.posix_fallocate(file, 0, self._size_bytes)
@@ -38,8 +43,7 @@ class Ballast:
 
     def reload(self) -> bool:
         """Make the file again if there is room for two of it; return whether it was made."""
-        room = os.statvfs(self._path.parent)
-        if room.f_bavail * room.f_frsize < 2 * self._size_bytes:
+        if self._room_bytes() < 2 * self._size_bytes:
             return False
         try:
             self.load()
@@ -54,3 +58,9 @@ class Ballast:
         except FileNotFoundError:
             return False
         return True
+
+    def _room_bytes(self) -> int:
+        """Return what is free beside the file, and what it takes up already."""
+        room = os.statvfs(self._path.parent)
+        taken = self._path.stat().st_blocks * BLOCK_BYTES if self._path.exists() else 0
+        return room.f_bavail * room.f_frsize + taken

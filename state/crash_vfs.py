@@ -147,6 +147,7 @@ class CrashVFS(apsw.VFS):
 
     def __init__(self, name: str, disk: Disk) -> None:
         self.disk = disk
+        self.name = name
         super().__init__(name, "")
 
     def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> "CrashFile":  # noqa: N802 - SQLite's name

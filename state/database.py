@@ -7,7 +7,7 @@ without shared memory: simulation) the writing connection is the only one.
 import os
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -100,9 +100,11 @@ class Database:
                     database.check(CHECKED_AT_START)
                 database._start(draw)
         except BaseException:
-            if database is not None:
-                database.writer.close()
-            lock.release()
+            try:
+                if database is not None:
+                    close(database.writer)
+            finally:
+                lock.release()
             raise
         return database
 
@@ -141,8 +143,10 @@ class Database:
 
     def close(self) -> None:
         """Close the writing connection and give the folder back; a second call does nothing."""
-        self.writer.close()
-        self._lock.release()
+        try:
+            close(self.writer)
+        finally:
+            self._lock.release()
 
     def _connect(self, *, readonly: bool) -> apsw.Connection:
         flags = (
@@ -156,10 +160,14 @@ class Database:
             vfs=self.settings.vfs or None,
             statementcachesize=STATEMENTS_CACHED,
         )
-        if self.exclusive:
-            # First of all: without shared memory nothing in a log can be read before.
-            connection.pragma("locking_mode", "exclusive")
-        configure(connection)
+        try:
+            if self.exclusive:
+                # First of all: without shared memory nothing in a log can be read before.
+                connection.pragma("locking_mode", "exclusive")
+            configure(connection)
+        except BaseException:
+            close(connection)
+            raise
         return connection
 
     def _prepare(self) -> None:
@@ -288,6 +296,16 @@ def _report(path: Path, connection: apsw.Connection, check: str) -> None:
     found = [str(row[0]) for row in connection.execute(check)]
     if found != ["ok"]:
         raise DatabaseDamagedError(path, "; ".join(found[:DAMAGE_REPORTED_MAX]))
+
+
+def close(connection: apsw.Connection) -> None:
+    """Close `connection`, also on a disk that fails.
+
+    The last one to close brings the log into the file; when it cannot, the log is read at the next
+    start, so nothing is lost and there is nothing to say.
+    """
+    with suppress(apsw.Error):
+        connection.close()
 
 
 def sync_folder(folder: Path) -> None:

@@ -14,7 +14,7 @@ import apsw
 import msgspec
 import trio
 
-from state.database import Database, Settings
+from state.database import Database, Settings, close
 from state.errors import DatabaseDamagedError, StateError, StoreLostError
 from state.group import (
     NUMBER_BYTES,
@@ -365,9 +365,9 @@ class Store:
             await threads().run(self._close)
 
     def _close(self) -> None:
-        if self._checkpointer is not None:
-            self._checkpointer.close()
-        self._reader.close()
+        for connection in (self._checkpointer, self._reader):
+            if connection is not None:
+                close(connection)
         self._database.close()
 
     async def _commits(self) -> None:
