@@ -46,6 +46,7 @@ def handle_fill(desk: Desk, message: Fill) -> None:
     sleeve = desk.state.sleeves[order.sleeve]
     _state_irregular(desk, order, fill.exec_id, fill.quantity_lots)
     book_trade(desk, Holder.of_sleeve(sleeve, instrument), instrument, fill, order)
+    order.heard = True
     order.filled_lots += fill.quantity_lots
     if order.side is Side.BUY:
         position = sleeve.position(order.symbol)
@@ -67,7 +68,8 @@ def handle_update(desk: Desk, message: OrderUpdate) -> None:
             desk.page(
                 "unknown order",
                 f"{message.client_order_id} is {message.state.value} with "
-                f"{message.filled_lots} lots filled, and these books do not know it: run `bot ledger reconcile`",
+                f"{message.filled_lots} lots filled, and these books do not know it: run "
+                "`bot ledger reconcile`",
             )
         return
     order.heard = True

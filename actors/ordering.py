@@ -29,6 +29,9 @@ from messages.orders import (
 # A sleeve has one order per symbol and side in flight; guard adds one per position. More is a
 # runaway.
 OPEN_ORDERS_PER_SLEEVE_MAX = 64
+# A wish whose cause is older was held up: the price has moved on, and while this ledger was
+# blocked guard may have sold what the wish wants to sell.
+INTENT_STALE_NS = 2_000_000_000
 
 
 class Refused(Exception):  # noqa: N818 - an expected answer, not an error
@@ -42,6 +45,8 @@ def handle_intent(desk: Desk, message: Intent) -> None:
         desk.notice("unknown sleeve", f"{message.sleeve} is no sleeve of this vault: configure it")
         return
     try:
+        if desk.ctx.now_ns - desk.ctx.at_ns > INTENT_STALE_NS:
+            raise Refused("it came too late to be acted on")
         if message.side is Side.BUY:
             _check_entry(desk.state, sleeve)
             apply_wanted(desk.state, desk.pen, sleeve, message.intent_id)

@@ -1,7 +1,8 @@
 """A vault to test with: its settings, its instrument, and short ways to say what happens to it.
 
-One ETH is 10**8 minor units, one USDT 10**6; a tick is 0.01, a lot 0.0001 ETH. So a lot at 2 000.00 USDT
-costs 0.2 USDT: 200 000 minor units, and one tick times one lot is exactly one minor unit.
+One ETH is 10**8 minor units, one USDT 10**6; a tick is 0.01, a lot 0.0001 ETH. So a lot at 2
+000.00 USDT costs 0.2 USDT: 200 000 minor units, and one tick times one lot is exactly one minor
+unit.
 """
 
 from actors.ledger import Ledger
@@ -205,7 +206,7 @@ class Vault:
         )
 
     def trade(self, side: Side, lots: int, ticks: int, fee: int, sleeve: str = "flash") -> None:
-        """A whole market order: wish, request, one fill, end."""
+        """Send a whole market order: wish, request, one fill, end."""
         request = self.wish(side, lots, sleeve=sleeve, reference=ticks)
         assert request is not None, self.last
         order = request.terms.client_order_id
