@@ -5,6 +5,7 @@ index counts rows or steps, and `rebuild` replays the record to it.
 """
 
 import math
+from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
@@ -14,9 +15,18 @@ from numpy.typing import NDArray
 
 from venue import replay
 from venue.candles import MINUTE_NS, Candle
-from venue.capture import BookTicker, DepthSnapshot, Line, Message, Trade, read_lines, to_units
+from venue.capture import (
+    BookTicker,
+    DepthSnapshot,
+    DepthUpdate,
+    Line,
+    Message,
+    Trade,
+    read_lines,
+    to_units,
+)
 from venue.kernels import entry_point, warm
-from venue.l2 import MAX_LEVELS
+from venue.l2 import MAX_BUFFERED_UPDATES, MAX_LEVELS
 from venue.market import DEFAULT_MAX_EVENTS, FlowResult
 from venue.matching import BUY, SELL, OrderBook, example_book
 
@@ -70,13 +80,23 @@ def rows_of(
 ) -> Rows:
     """Turn messages into rows (at ns, kind, side, ticks, lots), times shifted by `offset_ns`.
 
-    Raises ValueError when there are more than `MAX_ROWS`, or time runs backwards.
+    Updates that came before a snapshot but are newer than it are applied again after it. Raises
+    ValueError when there are more than `MAX_ROWS`, or time runs backwards.
     """
+    decimals = (price_decimals, quantity_decimals)
+    recent: deque[DepthUpdate] = deque(maxlen=MAX_BUFFERED_UPDATES)
     chunks: list[Rows] = []
     chunk: list[tuple[int, int, int, int, int]] = []
     for line in lines:
         at_ns = line.local_ns + offset_ns
-        chunk += _message_rows(line.message, at_ns, price_decimals, quantity_decimals)
+        message = line.message
+        chunk += _message_rows(message, at_ns, *decimals)
+        if isinstance(message, DepthUpdate):
+            recent.append(message)
+        elif isinstance(message, DepthSnapshot):
+            for update in recent:
+                if update.last_id >= message.last_id:
+                    chunk += _message_rows(update, at_ns, *decimals)
         if len(chunk) >= _CHUNK_ROWS:
             chunks.append(np.array(chunk, np.int64))
             chunk = []

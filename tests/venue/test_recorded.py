@@ -152,22 +152,29 @@ def test_what_is_no_such_decimal_is_refused(text: str) -> None:
 
 
 @needs_recordings
-def test_a_recorded_market_shows_the_books_that_were_recorded() -> None:
-    lines = list(islice(read_lines(USDM / "btcusdt_20240718.gz"), 3000))
-    of = RecordedMarket(rows_of(lines, 1, 3), repeat=False)
+@pytest.mark.parametrize("pair", ["btcusdt", "ethusdt"])
+@pytest.mark.parametrize("after_snapshot", [1, 2000])
+def test_a_recorded_market_shows_the_books_that_were_recorded(
+    pair: str, after_snapshot: int
+) -> None:
+    decimals = {"btcusdt": (1, 3), "ethusdt": (2, 3)}[pair]
+    lines = list(islice(read_lines(USDM / f"{pair}_20240718.gz"), 3000))
+    at = next(i for i, line in enumerate(lines) if isinstance(line.message, DepthSnapshot))
+    lines = lines[: at + after_snapshot]
+    of = RecordedMarket(rows_of(lines, *decimals), repeat=False)
     book = OrderBook()
-    events, index = play(of, book, lines[-1].local_ns)
+    _, index = play(of, book, lines[-1].local_ns)
     assert of.index_at(lines[-1].local_ns) == index
-    depth = DepthChain(L2Book(1, 3))
+    depth = DepthChain(L2Book(*decimals))
     for message in (line.message for line in lines):
         if isinstance(message, DepthSnapshot):
             depth.snapshot(message)
         elif isinstance(message, DepthUpdate):
             depth.update(message)
+    assert depth.is_trusted
     for ours, theirs in zip(book.depth(900), depth.book.depth(900), strict=True):
         assert len(ours) == 900
         assert np.array_equal(ours, theirs)
-    assert len(events) > 200
 
 
 def candle(open_ns: int, open_: int, high: int, low: int, close: int, volume: int) -> Candle:
