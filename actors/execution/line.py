@@ -127,7 +127,7 @@ class Line(Port):
                     self._client = client
                     self._is_connected.set()
                     await trio.sleep_forever()
-            except VenueError:
+            except* VenueError:
                 wait_s = CONNECT_RETRY_S[min(attempt, len(CONNECT_RETRY_S) - 1)]
                 await trio.sleep(wait_s * (0.8 + 0.4 * ctx.random()))
             finally:
