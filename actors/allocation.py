@@ -81,9 +81,8 @@ def deposited(state: LedgerState, pen: bk.Pen, amount_minor: int, reference: str
     pen.move(config.asset, bk.EXTERNAL, bk.HOLDINGS, amount_minor, "deposit", reference)
     state.deposited_minor += amount_minor
     fresh = amount_minor
-    debt = min(state.owed_minor, state.books.balance(config.asset, bk.HOLDINGS))
-    pen.move(config.asset, bk.HOLDINGS, bk.SUSPENSE, debt, "settle", reference)
-    state.owed_minor -= debt
+    debt = min(-state.books.balance(config.asset, bk.WITHDRAWN), amount_minor)
+    pen.move(config.asset, bk.HOLDINGS, bk.WITHDRAWN, debt, "settle", reference)
     fresh -= debt
     fresh -= max(0, settle_reserve(state, pen, reference))
     fresh -= fill_pool(state, pen, reference)
@@ -95,7 +94,7 @@ def deposited(state: LedgerState, pen: bk.Pen, amount_minor: int, reference: str
 
 
 def withdrawn(state: LedgerState, pen: bk.Pen, amount_minor: int, reference: str) -> int:
-    """Book a withdrawal; return what was not free: that part is in suspense until money comes.
+    """Book a withdrawal; return what was not free: a debt until money comes.
 
     It takes from holdings, then Tradeable Coins, then the reserve; sleeves are never touched.
     """
@@ -106,8 +105,7 @@ def withdrawn(state: LedgerState, pen: bk.Pen, amount_minor: int, reference: str
         amount = min(left, state.books.balance(asset, source))
         pen.move(asset, source, bk.EXTERNAL, amount, "withdraw", reference)
         left -= amount
-    pen.move(asset, bk.SUSPENSE, bk.EXTERNAL, left, "withdraw", reference)
-    state.owed_minor += left
+    pen.move(asset, bk.WITHDRAWN, bk.EXTERNAL, left, "withdraw", reference)
     settle_reserve(state, pen, reference)
     return left
 

@@ -13,7 +13,8 @@ balances of an asset always sum to zero. Balances are sums of movements, kept as
 | `sleeve/<name>/cash`, `sleeve/<name>/<base>` | what a sleeve may spend or sell |
 | `sleeve/<name>/reserved` | what its open orders hold: the pending transfers |
 | `fees`, `funding`, `rounding` | paid away; what is below a unit |
-| `suspense` | trades that nobody ordered and debts beyond a balance; a person has to look |
+| `suspense` | trades that nobody ordered, and fills beyond a balance; a person has to look |
+| `withdrawn` | what withdrawals took beyond what was free, below zero until a deposit covers it |
 """
 
 import msgspec
@@ -29,9 +30,10 @@ TRADEABLE = "tradeable"
 FEES = "fees"
 ROUNDING = "rounding"
 SUSPENSE = "suspense"
+WITHDRAWN = "withdrawn"
 
 # What stands for the outside world may go below zero, and so may what a person has to look at.
-_MAY_BE_NEGATIVE = frozenset({EXTERNAL, MARKET, FEES, "funding", ROUNDING, SUSPENSE})
+_MAY_BE_NEGATIVE = frozenset({EXTERNAL, MARKET, FEES, "funding", ROUNDING, SUSPENSE, WITHDRAWN})
 # Not at the venue: everything else must lie in the account there.
 _OUTSIDE = frozenset({EXTERNAL, MARKET, FEES, "funding", ROUNDING})
 

@@ -244,11 +244,13 @@ def _move_other_asset(desk: Desk, message: FundsMoved) -> None:
     asset, amount = message.asset, abs(message.amount_minor)
     if message.amount_minor > 0:
         desk.pen.move(asset, bk.EXTERNAL, bk.HOLDINGS, amount, "deposit", message.reference)
+        debt = min(amount, -desk.state.books.balance(asset, bk.WITHDRAWN))
+        desk.pen.move(asset, bk.HOLDINGS, bk.WITHDRAWN, debt, "settle", message.reference)
     else:
         free = min(amount, desk.state.books.balance(asset, bk.HOLDINGS))
         desk.pen.move(asset, bk.HOLDINGS, bk.EXTERNAL, free, "withdraw", message.reference)
         lacking = amount - free
-        desk.pen.move(asset, bk.SUSPENSE, bk.EXTERNAL, lacking, "withdraw", message.reference)
+        desk.pen.move(asset, bk.WITHDRAWN, bk.EXTERNAL, lacking, "withdraw", message.reference)
         if lacking:
             desk.page(
                 "withdrawal of coins in use",

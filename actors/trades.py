@@ -53,13 +53,13 @@ def book_trade(
     base_minor = instrument.base_minor(fill.quantity_lots)
     reference = fill.exec_id
     if fill.side is Side.BUY:
-        _draw(desk, holder, instrument.quote, holder.cash, fill.cost_minor, order, reference)
+        _draw(desk, holder, instrument, instrument.quote, fill.cost_minor, order, reference)
         desk.pen.move(instrument.base, bk.MARKET, holder.coins, base_minor, "post", reference)
         holder.position.bought(fill.cost_minor)
     else:
         held = _held(desk, holder, instrument)
         closes = held - base_minor < lot_minor(instrument)
-        _draw(desk, holder, instrument.base, holder.coins, base_minor, order, reference)
+        _draw(desk, holder, instrument, instrument.base, base_minor, order, reference)
         desk.pen.move(instrument.quote, bk.MARKET, holder.cash, fill.cost_minor, "post", reference)
         holder.position.sold(held, base_minor, fill.cost_minor, closes=closes)
     _round(desk, instrument, fill)
@@ -146,14 +146,15 @@ def _held(desk: Desk, holder: Holder, instrument: Instrument) -> int:
 def _draw(
     desk: Desk,
     holder: Holder,
+    instrument: Instrument,
     asset: str,
-    account: str,
     amount_minor: int,
     order: Reservation | None,
     reference: str,
     target: str = bk.MARKET,
 ) -> None:
     """Take an amount out: from the order's reservation, the free balance, then suspense."""
+    account = holder.cash if asset == instrument.quote else holder.coins
     left = amount_minor
     kind = "fee" if target == bk.FEES else "post"
     if order is not None and order.asset == asset:
@@ -168,6 +169,9 @@ def _draw(
     desk.pen.move(asset, account, target, free, kind, reference)
     left -= free
     if left:
+        if asset == instrument.base:
+            # What suspense lacks counts in Total Coins like what it holds.
+            desk.state.suspense.setdefault(instrument.symbol, Position())
         desk.pen.move(asset, bk.SUSPENSE, target, left, kind, reference)
         holder.owed[asset] = holder.owed.get(asset, 0) + left
         desk.page(
@@ -218,7 +222,7 @@ def _book_fee(
     if fee < 0:
         desk.pen.move(asset, bk.FEES, account, -fee, "fee", fill.exec_id)
     else:
-        _draw(desk, holder, asset, account, fee, order, fill.exec_id, bk.FEES)
+        _draw(desk, holder, instrument, asset, fee, order, fill.exec_id, bk.FEES)
     if asset == instrument.quote:
         holder.position.paid(fee)
     elif fee > 0:

@@ -93,8 +93,6 @@ class LedgerState(State):
     """The user-set pool, allocations included."""
     pool_missing_minor: int = 0
     """What of the pool no money was there for yet."""
-    owed_minor: int = 0
-    """What `suspense` advanced for withdrawals beyond what was free."""
     deposited_minor: int = 0
     """Deposits less withdrawals, of the vault's asset."""
     rows_ns: int = 0

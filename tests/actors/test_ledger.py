@@ -72,11 +72,11 @@ def test_a_withdrawal_takes_holdings_then_tradeable_then_reserve_and_never_a_sle
     vault.fund(-1_000)
     assert figures(vault) == (1_100, 100, 1_800, 4_000, 4_000)
     vault.fund(-3_200)
-    assert vault.account("suspense") == -200 * USDT
+    assert vault.account("withdrawn") == -200 * USDT
     assert vault.pages() == ["withdrawal of money in use"]
     assert figures(vault)[3:] == (4_000, 4_000)
     vault.fund(500)
-    assert vault.account("suspense") == 0
+    assert vault.account("withdrawn") == 0
 
 
 def test_funding_told_twice_is_booked_once() -> None:
