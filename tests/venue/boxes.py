@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 import httpx2
 import trio
@@ -22,6 +23,7 @@ from venue.market import MarketSpec
 
 SECRET = base64.b64encode(b"not a secret at all, just a test" * 2).decode()
 SYMBOL = "ETH/USDT"
+CLIENT_ID = str(UUID(int=11))
 ALICE = AccountConfig(
     name="alice", api_key="ALICE", api_secret=SECRET, balances={"USDT": "10000", "ETH": "5"}
 )
