@@ -6,6 +6,7 @@ Every file is written beside its place, synced, then renamed: there is a whole o
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import apsw
@@ -49,7 +50,8 @@ def make_backup(database: Database, target: Path) -> int:
         part.replace(target)
         sync_folder(target.parent)
     except (OSError, apsw.Error, DatabaseDamagedError) as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
         raise BackupError(
             f"the backup {target} could not be made ({error}): make room or name another place, "
             "then try again; the database is not affected"

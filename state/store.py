@@ -332,6 +332,7 @@ class Store:
         """
         assert self._ended is None, "a store has one task"
         self._ended = trio.Event()
+        self._maintained_ns = trio_monotonic_ns()
         try:
             async with trio.open_nursery() as nursery:
                 if self._checkpointer is not None:
