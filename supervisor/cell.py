@@ -130,12 +130,11 @@ class Cell:
         if not self._restored:
             self._read_back()
         fold = self._new_fold()
-        if self._snapshot is not None:
-            fold.load(self._snapshot)
         for turn in self._tail:
             divergence = fold.replay(turn, house.router.names)
             if divergence is not None:
-                self._diverged(fold, turn, NondeterminismError(self.address, divergence))
+                fold = self._diverged(NondeterminismError(self.address, divergence))
+                break
         self.fold = fold
         self.incarnation += 1
         self._stopping = False
@@ -151,7 +150,10 @@ class Cell:
         assert isinstance(actor, Actor), f"{self.address} is the cell of an actor"
         house = self._house
         lineage = house.journal.lineage
-        return Fold(actor, lineage, self.actor_id, self.address, paranoid=house.paranoid)
+        fold = Fold(actor, lineage, self.actor_id, self.address, paranoid=house.paranoid)
+        if self._snapshot is not None:
+            fold.load(self._snapshot)
+        return fold
 
     def _read_back(self) -> None:
         self._snapshot, turns = self._house.journal.restore(self.actor_id)
@@ -162,15 +164,18 @@ class Cell:
             if item.actor == self.actor_id and item.blocking:
                 self.blocked = item
 
-    def _diverged(self, fold: Fold, turn: RecordedTurn, error: NondeterminismError) -> None:
+    def _diverged(self, error: NondeterminismError) -> Fold:
+        """Return the state of an actor whose code changed; raise where that may not be."""
         if self._restored:
             raise error
         if self.spec.poison is Poison.BLOCK:
             raise TailDivergedError(self.address, error)
-        # A strategy was changed: what it would do now is its state from here on; what it did
-        # stands.
+        # A strategy was changed: its state is what it makes of the past, what it did then stands.
         logger.warning("%s", error)
-        fold.chain = turn.chain
+        fold = self._new_fold()
+        for turn in self._tail:
+            fold.follow(turn)
+        return fold
 
     def _configure(self) -> None:
         configuration = self.spec.configuration
@@ -229,6 +234,9 @@ class Cell:
             self._commit(fold, batch if handled == len(batch) else batch[:handled], ran, first_seq)
         if ran.crash is not None:
             return self._crashed(batch[handled:], ran.crash)
+        # Not before it is known that no message crashed half-way through this state.
+        if self._is_snapshot_due():
+            self.take_snapshot()
         if handled < len(batch):
             self.mailbox.put_back(batch[handled:])
         for effect in ran.effects:
@@ -262,11 +270,6 @@ class Cell:
         inputs: Any = handled
         turn = RecordedTurn(first_seq, now_ns, inputs, ran.counts, [], chain)
         self._grow_tail(turn, sum(len(envelope[4]) for envelope in handled))
-        if (
-            self._tail_messages >= self._snapshot_messages
-            or self._tail_bytes >= limits.SNAPSHOT_TAIL_BYTES
-        ):
-            self.take_snapshot()
         if outboxes:
             house.router.deliver(outboxes)
 
@@ -290,6 +293,12 @@ class Cell:
         self.snapshot_ns = now_ns
         self._house.tail_grew(-self._tail_bytes)
         self._tail, self._tail_bytes, self._tail_messages = [], 0, 0
+
+    def _is_snapshot_due(self) -> bool:
+        return (
+            self._tail_messages >= self._snapshot_messages
+            or self._tail_bytes >= limits.SNAPSHOT_TAIL_BYTES
+        )
 
     @property
     def tail_bytes(self) -> int:

@@ -46,6 +46,8 @@ logger = logging.getLogger("control")
 LAG_EVERY_NS = 500_000_000
 # A person reads a goodbye only if the client is there to take it at once.
 GOODBYE_WAIT_S = 1.0
+# One reply belongs to one id; what comes after it has nobody to go to.
+_REPLIES_PER_ID = 1
 _CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid
 
 
@@ -72,11 +74,8 @@ class Desk(Protocol):
     def new_id(self) -> str:
         """Return a new id, for a message that is to be acknowledged."""
 
-    def send(self, address: str, message: Message) -> None:
-        """Send a durable message to an actor."""
-
-    async def reply(self, reply_id: str) -> Message:
-        """Wait for the reply whose id is `reply_id`; it arrives after its commit."""
+    async def ask(self, address: str, message: Message, reply_id: str) -> Message:
+        """Send a durable message to an actor; return its reply, which arrives after its commit."""
 
     async def committed(self) -> None:
         """Wait until all sent so far is durable."""
@@ -86,6 +85,9 @@ class Answers(Views, Protocol):
     """What the daemon has to say. A raised exception becomes an `Answer` of ERROR."""
 
     identity: Identity
+
+    async def prepare(self) -> None:
+        """Get ready to be asked; called before the first client is let in."""
 
     async def query(self, request: Request, desk: Desk) -> Answer:
         """Answer a query."""
@@ -127,6 +129,7 @@ class ControlPort(Port):
     async def run(self, ctx: PortContext) -> None:
         self._ctx = ctx
         self.address = ctx.address
+        await self.answers.prepare()
         listener = await network().open_unix_listener(self._path)
         try:
             _write_pointer(self._pointer, self._path)
@@ -264,15 +267,12 @@ class ControlPort(Port):
         assert self._ctx is not None, "the port runs"
         return self._ctx.new_id()
 
-    def send(self, address: str, message: Message) -> None:
+    async def ask(self, address: str, message: Message, reply_id: str) -> Message:
         assert self._ctx is not None, "the port runs"
-        self._ctx.send(address, message)
-
-    async def reply(self, reply_id: str) -> Message:
-        # One reply belongs to one id; what comes after it has nobody to go to.
         send, receive = trio.open_memory_channel[Message](_REPLIES_PER_ID)
         self._replies[reply_id] = send
         try:
+            self._ctx.send(address, message)
             return await receive.receive()
         finally:
             del self._replies[reply_id]
@@ -297,9 +297,6 @@ class ControlPort(Port):
             asleep_ns = ctx.now_ns()
             await trio.sleep(LAG_EVERY_NS / NANOSECONDS_PER_SECOND)
             self.loop_lag_ns = max(0, ctx.now_ns() - asleep_ns - LAG_EVERY_NS)
-
-
-_REPLIES_PER_ID = 1
 
 
 def _answer(request: Request, outcome: Outcome, text: str) -> Answer:

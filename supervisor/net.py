@@ -79,6 +79,13 @@ async def _remove_dead_socket(path: Path) -> None:
     raise OSError(f"another process already serves the socket {path}")
 
 
+async def send_unix_datagram(address: str, data: bytes) -> None:
+    """Send one datagram to the Unix socket at `address` (`@…` is an abstract one): `sd_notify`."""
+    with trio.socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sending:
+        await sending.connect("\0" + address[1:] if address.startswith("@") else address)
+        await sending.send(data)
+
+
 _network: Network = SystemNetwork()
 
 

@@ -166,7 +166,13 @@ class System:
 
     def _read_inbox(self) -> dict[int, list[Envelope]]:
         left_over: dict[int, list[Envelope]] = defaultdict(list)
-        for item in self.journal.inbox():
+        pending = list(self.journal.inbox())
+        # A command whose outcome waits to be handled is concluded: recovering it would conclude it
+        # a second time.
+        concluded = {item.concludes for item in pending}
+        for item in pending:
+            if item.position in concluded:
+                continue
             left_over[item.target].append(
                 (item.position, item.sender, item.target, item.at_ns, item.body, "", item.concludes)
             )

@@ -78,6 +78,7 @@ class Recorder(Actor[Book]):
 
     def on_explode(self, state: Book, message: Explode, ctx: Context) -> None:
         state.value = -1
+        state.exploded += 1
         ctx.send(self.to or "/nobody", Add(amount=1_000))
         count = self.left.get("explode", 0) + 1
         self.left["explode"] = count
