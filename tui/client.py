@@ -7,6 +7,8 @@ itself.
 
 import asyncio
 import contextlib
+import statistics
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
@@ -27,6 +29,7 @@ STALE_AFTER_S = 3.0
 # Above the daemon's own time limit of a request, so that its word comes first.
 GRACE_S = 5.0
 READ_BYTES = 65_536
+ROUND_TRIPS = 5
 # We send tens of bytes a second: a full buffer of this size means that nobody reads at the other
 # end.
 UNSENT_BYTES_MAX = 65_536
@@ -92,7 +95,9 @@ class Client:
         self._numbers = 0
         self._ever_up = False
         self.down_reason = ""
+        self._round_trips_s: deque[float] = deque(maxlen=ROUND_TRIPS)
         self.round_trip_s = 0.0
+        """The median of the last few: one late answer is no slow line."""
         self.on_restart: Callable[[control.Welcome, control.Welcome], None] = _nothing
         """Called with the former and the new `Welcome` when the daemon turns out to be another."""
 
@@ -225,13 +230,15 @@ class Client:
     def _measure(self, pong: control.Pong, line: _Line) -> None:
         sent_s = line.pings.get(pong.number)
         if sent_s is not None:
-            self.round_trip_s = self._now_s() - sent_s
+            self._round_trips_s.append(self._now_s() - sent_s)
+            self.round_trip_s = statistics.median(self._round_trips_s)
         # Answers come in order: an earlier ping that has none by now will never have one.
         line.pings = {number: at_s for number, at_s in line.pings.items() if number > pong.number}
 
     def _greeted(self, welcome: control.Welcome, line: _Line) -> None:
         line.greeted = True
         self._ever_up = True
+        self._round_trips_s.clear()
         self.round_trip_s = 0.0
         former = self._store.greet(welcome)
         if former is not None:

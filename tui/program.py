@@ -4,6 +4,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import ClassVar
 
+from textual import events
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 from textual.suggester import SuggestFromList
@@ -17,6 +18,7 @@ from tui.text import span
 from tui.widgets.painted import Lines, Run
 
 ARMED_S = 600.0
+_ACTION_OF = {key: action.name for action in ACTIONS for key in action.keys}
 HISTORY_MAX = 100
 
 
@@ -38,7 +40,7 @@ class Tui(Shell):
         self._history: list[str] = []
         self._prompt = self.query_one("#prompt", Input)
         self._sign = self.query_one("#sign", Lines)
-        self._bottom = self.query_one("#bottom")
+        self._crumbs_line = self.query_one("#crumbs", Lines)
 
     # --- the desk of `acts`
 
@@ -54,6 +56,23 @@ class Tui(Shell):
         return self._armed()
 
     # --- actions
+
+    async def on_event(self, event: events.Event) -> None:
+        """Do what a key means at once, unless something is being typed or asked.
+
+        By way of bindings a key goes to the screen and comes back, and is overtaken by those behind
+        it: of `:pause` arriving in one packet (a slow line), `p` would act before `:` opened a line.
+        """
+        if (
+            isinstance(event, events.Key)
+            and not event.is_forwarded
+            and self.focused is None
+            and event.key in _ACTION_OF
+            and not isinstance(self.screen, ModalScreen)
+        ):
+            self.action_do(_ACTION_OF[event.key])
+        else:
+            await super().on_event(event)
 
     def action_do(self, name: str) -> None:
         """Do the action of a key."""
@@ -250,17 +269,22 @@ class Tui(Shell):
             SuggestFromList(COMMANDS, case_sensitive=False) if mode == "command" else None
         )
         self._recalled = len(self._history)
-        self._bottom.add_class("-typing")
+        self._show_prompt(shown=True)
         self._sign.show([[Run(":" if mode == "command" else "/", "accent")]])
         self._prompt.value = value
         self._prompt.cursor_position = len(value)
-        self._prompt.focus()
+        # At once: what was typed together with the key that opened it must not be lost.
+        self.screen.set_focus(self._prompt)
 
     def _close_prompt(self) -> None:
         self._prompt_mode = ""
-        self._bottom.remove_class("-typing")
+        self._show_prompt(shown=False)
         self.set_focus(None)
         self.paint(refill=True)
+
+    def _show_prompt(self, *, shown: bool) -> None:
+        self._prompt.display = self._sign.display = shown
+        self._crumbs_line.display = not shown
 
     def _recall(self, by: int) -> None:
         if self._history:

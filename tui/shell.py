@@ -157,7 +157,7 @@ class Shell(App[int]):
         self._ticks += 1
         now_s = self._now_s()
         driver = self._driver
-        if isinstance(driver, Terminal) and driver.backlog > 1:
+        if isinstance(driver, Terminal) and driver.backlog:
             self.skipped_frames += 1
             self._careful_until_s = now_s + CAREFUL_S
             return

@@ -25,7 +25,7 @@ class Terminal(LinuxDriver):
 
     @property
     def backlog(self) -> int:
-        """How many writes wait: above one, what is painted now would be old when it arrives."""
+        """How many writes wait: above none, what is painted now would be old when it arrives."""
         if self._writer_thread is None:
             return 0
         return self._writer_thread._queue.qsize()  # noqa: SLF001 - Textual shows it nowhere else

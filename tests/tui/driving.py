@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from messages.control import View
 from tests.tui.fake import FakeDaemon, daemon
@@ -55,7 +56,11 @@ class Driven:
         await self.pilot.pause()
 
     async def type(self, text: str) -> None:
-        await self.press(*("space" if char == " " else char for char in text))
+        """Enter text as a paste does: one event, not a key press per letter."""
+        field = self.app.focused
+        assert isinstance(field, Input), "something to type into must have the focus"
+        field.insert_text_at_cursor(text)
+        await self.pilot.pause()
 
     async def command(self, text: str) -> None:
         await self.press("colon")
