@@ -1,7 +1,7 @@
 """Blocks of messages: how the bodies of one group are stored, and found again by position.
 
-A block's `heads` holds the positions and times (int64), then senders, targets and lengths (uint32) of its
-messages, column after column, little-endian; `bodies` holds their bodies end to end.
+A block's `heads` holds the positions and times (int64), then senders, targets and lengths (uint32)
+of its messages, column after column, little-endian; `bodies` holds their bodies end to end.
 """
 
 import sys
@@ -18,8 +18,8 @@ from supervisor.journal import Input, Post
 
 # 2 × int64 + 3 × uint32.
 HEAD_BYTES = 28
-# Blocks kept decoded while reading back. A recovery reads 50 000 messages of some 200 bytes, each actor's spread
-# over all blocks: they must all fit, or every actor would decode every block again.
+# Blocks kept decoded while reading back. A recovery reads 50 000 messages of some 200 bytes, each
+# actor's spread over all blocks: they must all fit, or every actor would decode every block again.
 CACHE_BYTES = 32_000_000
 # A position may lie behind a few blocks of late single messages (see `Store.stream`).
 LATE_BLOCKS_MAX = 64
@@ -28,7 +28,7 @@ StoredBlock = tuple[int, int, bytes, bytes]
 """first, last, heads, bodies."""
 
 assert sys.byteorder == "little", "the journal's columns are little-endian"
-assert array("I").itemsize == 4, "uint32 columns are four bytes wide"
+assert array("I").itemsize * 3 + array("q").itemsize * 2 == HEAD_BYTES, "columns have these widths"
 
 
 def encode_block(posts: Sequence[Post]) -> tuple[bytes, bytes]:

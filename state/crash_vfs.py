@@ -1,8 +1,8 @@
 """A disk in memory that loses power: for simulation and tests.
 
-What was written and not synced is, after a cut, there or not, sector by sector, in any order and mix:
-all from a seed. Any single operation can be made to fail as a full or broken disk would. There is no
-shared memory, so a database on it is opened exclusively.
+What was written and not synced is, after a cut, there or not, sector by sector, in any order and
+mix: all from a seed. Any single operation can be made to fail as a full or broken disk would. There
+is no shared memory, so a database on it is opened exclusively.
 """
 
 import hashlib

@@ -38,7 +38,7 @@ BUSY_TIMEOUT_MS = 2_000
 STATEMENTS_CACHED = 256
 # Pages kept by the writer: the inner pages of all tables and the leaves in use, 8 MB.
 CACHE_KIB = 8_192
-# What a start checks before it trades: books, inbox and snapshots. The rest is checked by `check_all`.
+# What a start checks before it trades: books, inbox and snapshots; `check_all` checks the rest.
 CHECKED_AT_START = (
     "transfers",
     "balances",

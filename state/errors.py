@@ -61,8 +61,8 @@ class DataFolderLockedError(StateError):
         self.pid = pid
         holder = f"process {pid}" if pid else "another process"
         super().__init__(
-            f"{holder} holds the data folder {folder}: stop it with `bot stop --data-dir {folder}`, "
-            "or name another folder with --data-dir"
+            f"{holder} holds the data folder {folder}: stop it with "
+            f"`bot stop --data-dir {folder}`, or name another folder with --data-dir"
         )
 
 
@@ -113,8 +113,8 @@ class StoreLostError(StateError):
     def __init__(self, path: Path, reason: str, down_s: float) -> None:
         self.reason = reason
         super().__init__(
-            f"the database {path} took no commit for {down_s:.0f} s ({reason}): make room or repair "
-            "the disk, then start again; what was acknowledged is safe"
+            f"the database {path} took no commit for {down_s:.0f} s ({reason}): make room or "
+            "repair the disk, then start again; what was acknowledged is safe"
         )
 
 
@@ -124,8 +124,8 @@ class DiskFullError(StoreLostError):
     def __init__(self, path: Path, needed_bytes: int) -> None:
         StateError.__init__(
             self,
-            f"there is no room beside {path}: at least {needed_bytes // 1_000_000} MB must be free; "
-            "delete something or name another folder with --data-dir, then start again",
+            f"there is no room beside {path}: at least {needed_bytes // 1_000_000} MB must be "
+            "free; delete something or name another folder with --data-dir, then start again",
         )
         self.reason = "disk full"
 
@@ -168,7 +168,7 @@ class QueryTimedOutError(StateError):
 
     def __init__(self, limit_ns: int) -> None:
         super().__init__(
-            f"the query took longer than {limit_ns / 1e9:.1f} s: ask for fewer rows or a shorter time"
+            f"the query took longer than {limit_ns / 1e9:.1f} s: ask for fewer rows or less time"
         )
 
 

@@ -2,9 +2,9 @@
 
 Each statement that SQLite runs for us gives the interpreter lock away and must win it back, half a
 millisecond from a busy loop; a transaction of eight statements would take its 4 ms so, and the disk
-needs one. So a group goes in through one INSERT into a temporary view, whose trigger writes the tables
-of the hour, the inbox and all the rest inside SQLite. Without BEGIN and COMMIT around it, the
-statement is the transaction.
+needs one. So a group goes in through one INSERT into a temporary view, whose trigger writes the
+tables of the hour, the inbox and all the rest inside SQLite. Without BEGIN and COMMIT around it,
+the statement is the transaction.
 """
 
 from collections.abc import Iterable, Sequence
@@ -41,12 +41,12 @@ CREATE TEMP TRIGGER gate_opens INSTEAD OF INSERT ON gate BEGIN
     DELETE FROM inbox WHERE position IN (SELECT value FROM json_each(NEW.removed));
 END;
 """
-_INSERT = f"INSERT INTO gate VALUES ({', '.join('?' * 14)})"
+_INSERT = "INSERT INTO gate VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _encode = msgspec.msgpack.Encoder().encode
 _json = msgspec.json.Encoder().encode
 
 TurnRow = tuple[int, int, int, int, int]
-"""actor, last_seq, low (the oldest position among its inputs), and where its bytes start and how many."""
+"""actor, last_seq, low (the oldest position among its inputs); where its bytes start, how many."""
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """Reading the journal back: snapshots, turns with their bodies, inbox, quarantine.
 
-Reads what is committed, on a connection of its own; each query is finished before anything is returned,
-so that no reader holds up the log's checkpoints.
+Reads what is committed, on a connection of its own; each query is finished before anything is
+returned, so that no reader holds up the log's checkpoints.
 """
 
 from collections.abc import Iterator
@@ -19,8 +19,8 @@ from state.tables import Hours
 from supervisor.actor import PUBLISH, SEND
 from supervisor.journal import Input, Pending, RecordedTurn, SetAside, Snapshot, StoredEffect, Turn
 
-# Turn rows read at once: one actor's tail after a snapshot is a few dozen; a whole history is read so
-# in steps, and no transaction stays open between them.
+# Turn rows read at once: one actor's tail after a snapshot is a few dozen; a whole history is read
+# so in steps, and no transaction stays open between them.
 TURN_ROWS_AT_ONCE = 128
 
 _turns = msgspec.msgpack.Decoder(list[Turn])

@@ -1,4 +1,4 @@
-"""The last assertion about money: what an account's newest balance says is what its transfers sum to."""
+"""The last assertion about money: an account's newest balance is what its transfers sum to."""
 
 from collections.abc import Iterable
 

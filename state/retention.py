@@ -1,7 +1,7 @@
 """Forgetting: hourly tables are dropped whole, durable messages in small steps.
 
-Nothing in front of the horizon goes: the older of each actor's two kept snapshots, and the oldest body
-that a kept turn refers to. One step does one bounded thing, between two groups.
+Nothing in front of the horizon goes: the older of each actor's two kept snapshots, and the oldest
+body that a kept turn refers to. One step does one bounded thing, between two groups.
 """
 
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from state.sql import fetch_all, fetch_one
 from state.tables import HOUR_NS
 from state.writer import Writer
 
-# A step a minute keeps up with an hourly table and 64 blocks of durable messages, and is not noticed.
+# A step a minute keeps up with hourly tables and 64 blocks of durable messages, unnoticed.
 MAINTENANCE_NS = 60_000_000_000
 # Deleting a block of up to a megabyte frees 250 pages; so many are a few milliseconds.
 DURABLE_BLOCKS_PER_STEP = 64
-# Giving pages back to the disk moves others: so many are a few milliseconds, and below it is not worth it.
+# Giving pages back to the disk moves others: so many take a few milliseconds; fewer can wait.
 VACUUM_PAGES = 512
 
 
@@ -42,7 +42,7 @@ class Retention:
         self._lows: dict[int, int] = {}
 
     def step(self) -> None:
-        """Do the first of these that there is to do; called off the loop, never beside the writer."""
+        """Do the first of these that is to be done; called off the loop, never beside the writer."""
         if self._drop_turns() or self._drop_streams() or self._delete_durable():
             return
         self._vacuum()
@@ -57,7 +57,7 @@ class Retention:
         return min(hours)
 
     def low(self) -> int:
-        """Return the oldest position that a kept turn refers to; bodies before it are not needed."""
+        """Return the oldest position that a kept turn refers to; older bodies are not needed."""
         now = self._writer.newest_ns // HOUR_NS
         lows = []
         for hour in self._writer.hours.of("turn"):
@@ -93,7 +93,7 @@ class Retention:
     def _superfluous(self, hour: int) -> bool:
         now = self._writer.newest_ns // HOUR_NS
         if hour >= now - 1:
-            # The hour before is kept too: what waits in a mailbox has been read minutes ago at most.
+            # The hour before is kept too: what waits in a mailbox was read minutes ago at most.
             return False
         return hour < now - self._keep.hours or self._stream_bytes() > self._keep.stream_bytes
 

@@ -1,7 +1,7 @@
 """Reading what people see: the newest rows, rows as of a time, a row's history.
 
-For the control socket: off the loop, on a read-only connection, each query with a cap on its rows and a
-limit on its time.
+For the control socket: off the loop, on a read-only connection, each query with a cap on its rows
+and a limit on its time.
 """
 
 from collections.abc import Callable, Mapping

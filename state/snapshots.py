@@ -49,7 +49,7 @@ class Shelf:
     def add(
         self, connection: apsw.Connection, snapshots: Iterable[Snapshot], hour: int, log_bytes: int
     ) -> dict[int, tuple[Kept, ...]]:
-        """Insert `snapshots`, delete those they supersede; return what is then kept of their actors."""
+        """Insert `snapshots`, delete what they supersede; return what is then kept of their actors."""
         changed: dict[int, tuple[Kept, ...]] = {}
         rows: dict[int, tuple[int, int, int, int, int, bytes, bytes]] = {}
         number = self._id
@@ -85,7 +85,7 @@ class Shelf:
         self._id = max(self._id, *newest) if changed else self._id
 
     def due(self, now_ns: int, log_bytes: int, actors: Iterable[int]) -> list[int]:
-        """Return which of `actors` need a snapshot, so that the journal can be retired behind them."""
+        """Return which of `actors` need a snapshot, for the journal to be retired behind them."""
         due = []
         for actor in actors:
             kept = self.kept.get(actor)

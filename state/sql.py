@@ -8,8 +8,8 @@ import apsw
 import msgspec
 
 Value = int | str | float | bytes | None
-# Rows per statement, largest first. Each statement gives the interpreter lock away and must win it back,
-# half a millisecond from a busy loop, so a group's rows go in few of them; each size is prepared once.
+# Rows per statement, largest first. Each statement gives the interpreter lock away and must win it
+# back, half a millisecond from a busy loop, so rows go in few; each size is prepared once.
 ROWS_PER_STATEMENT = (64, 16, 4, 1)
 
 

@@ -1,7 +1,7 @@
 """The journal in SQLite: appends from the trio thread are committed in groups off it.
 
-What happens between two scheduling points is in one group, or in none if the process dies: a group is
-closed by `run`, never by an append.
+What happens between two scheduling points is in one group, or in none if the process dies: a group
+is closed by `run`, never by an append.
 """
 
 import os
@@ -49,8 +49,8 @@ from supervisor.threads import threads
 # The log is brought into the file after so much: a few tens of milliseconds of copying, off the
 # writer; the log stays a few times this size.
 CHECKPOINT_BYTES = 4_000_000
-# Streams withheld while the disk is full, in case a turn has still to handle them: what the mailboxes
-# of a busy tree hold.
+# Streams withheld while the disk is full, in case a turn has still to handle them: what the
+# mailboxes of a busy tree hold.
 WITHHELD_MAX = 8_192
 RETRY_NS_MIN = 50_000_000
 RETRY_NS_MAX = 1_000_000_000
@@ -92,8 +92,8 @@ class StoreStatistics(msgspec.Struct, frozen=True):
 class Store:
     """The durable log of one data folder. Fulfils `supervisor.journal.Journal`.
 
-    `run` is its task; all else is called on the trio thread. When a commit fails for good, `run` raises
-    (`StoreLostError`, `DatabaseDamagedError`, `PoisonTurnError`) and `committed` raises the same.
+    `run` is its task; all else is called on the trio thread. When a commit fails for good, `run`
+    raises (`StoreLostError`, `DatabaseDamagedError`, `PoisonTurnError`), and so does `committed`.
     """
 
     def __init__(self, database: Database, keep: Keep | None = None) -> None:
@@ -327,8 +327,8 @@ class Store:
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Commit groups until `aclose`; the port `store` runs this.
 
-        Raises `StoreLostError`, `DatabaseDamagedError` or `PoisonTurnError`, each with the exit code
-        of the process; every waiting `committed` then raises the same.
+        Raises `StoreLostError`, `DatabaseDamagedError` or `PoisonTurnError`, each with the exit
+        code of the process; every waiting `committed` then raises the same.
         """
         assert self._ended is None, "a store has one task"
         self._ended = trio.Event()

@@ -1,7 +1,7 @@
 """What the tests of the store share."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -12,12 +12,11 @@ from state.store import Store
 from supervisor.threads import InlineThreads, use
 
 SMALL = Settings(ballast_bytes=0)
-OpenStore = Callable[..., AbstractAsyncContextManager[Store]]
 
 
 @asynccontextmanager
 async def running(folder: Path, settings: Settings = SMALL) -> AsyncIterator[Store]:
-    """A store whose task runs, for the length of a block."""
+    """Yield a store whose task runs, for the length of a block."""
     store = Store.open(folder, settings)
     try:
         async with trio.open_nursery() as nursery:
@@ -29,7 +28,7 @@ async def running(folder: Path, settings: Settings = SMALL) -> AsyncIterator[Sto
 
 
 @pytest.fixture
-def inline() -> object:
-    """Commits on the trio thread, so that virtual time can be used."""
+def inline() -> Iterator[object]:
+    """Commit on the trio thread, so that virtual time can be used."""
     with use(InlineThreads()) as threads:
         yield threads

@@ -21,7 +21,7 @@ def turn(
     concluded: tuple[int, ...] = (),
     now_ns: int = 0,
 ) -> Turn:
-    """A turn whose last input had all the effects."""
+    """Return a turn whose last input had all the effects."""
     effects: list[StoredEffect] = [(SEND, 2, position, 0, b"") for position in emitted]
     effects += [(RECORD, 3, 0, START_NS, encode(row)) for row in rows]
     counts = [0] * (len(inputs) - 1) + [len(effects)]

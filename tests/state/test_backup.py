@@ -21,7 +21,7 @@ from tests.state.samples import post, snapshot, turn
 
 
 def fold(store: Store) -> str:
-    """A hash over all that a recovery would read."""
+    """Return a hash over all that a recovery would read."""
     seen = hashlib.blake2b()
     for actor in (2, 3):
         found, turns = store.restore(actor)

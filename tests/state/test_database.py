@@ -26,6 +26,13 @@ def opened(folder: Path, settings: Settings = SMALL) -> Database:
     return Database.open(folder, settings, lambda count: LINEAGE[:count])
 
 
+def root_page(made: Database, table: str) -> int:
+    query = "SELECT rootpage FROM sqlite_master WHERE name = ?"
+    page = made.writer.execute(query, (table,)).get
+    assert isinstance(page, int)
+    return page
+
+
 def test_a_new_database_has_the_settings_that_durability_needs(tmp_path: Path) -> None:
     made = opened(tmp_path / "deep" / "data")
     pragma = made.writer.pragma
@@ -111,9 +118,7 @@ def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("table", ["transfers", "snapshots", "inbox"])
 def test_a_damaged_table_that_matters_is_found_at_the_start(tmp_path: Path, table: str) -> None:
     made = opened(tmp_path)
-    (page,) = made.writer.execute(
-        "SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)
-    ).fetchone()
+    page = root_page(made, table)
     made.close()
     with (tmp_path / DATABASE_NAME).open("r+b") as file:
         file.seek((page - 1) * 4096)
@@ -124,9 +129,7 @@ def test_a_damaged_table_that_matters_is_found_at_the_start(tmp_path: Path, tabl
 
 def test_damage_elsewhere_is_found_by_the_whole_check(tmp_path: Path) -> None:
     made = opened(tmp_path)
-    (page,) = made.writer.execute(
-        "SELECT rootpage FROM sqlite_master WHERE name = 'alerts'"
-    ).fetchone()
+    page = root_page(made, "alerts")
     made.check_all()
     made.close()
     with (tmp_path / DATABASE_NAME).open("r+b") as file:
@@ -179,14 +182,14 @@ def test_the_reserve_takes_real_room(tmp_path: Path) -> None:
 def test_a_library_that_may_corrupt_a_log_is_refused(
     version: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database.apsw, "sqlite_lib_version", lambda: version)
+    monkeypatch.setattr(apsw, "sqlite_lib_version", lambda: version)
     with pytest.raises(SqliteTooOldError, match=version):
         database.check_sqlite_version()
 
 
 @pytest.mark.parametrize("version", ["3.51.3", "3.53.0", "3.54.1"])
 def test_a_sound_library_is_taken(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database.apsw, "sqlite_lib_version", lambda: version)
+    monkeypatch.setattr(apsw, "sqlite_lib_version", lambda: version)
     database.check_sqlite_version()
 
 

@@ -17,7 +17,7 @@ START_HOUR = START_NS // HOUR_NS
 
 
 async def hour(store: Store, number: int, actors: tuple[int, ...] = (2,)) -> None:
-    """One hour's work: each actor handles one durable and one stream message, then is snapshotted."""
+    """Do one hour's work: each actor handles a durable and a stream message, and is snapshotted."""
     now_ns = START_NS + number * HOUR_NS
     for actor in actors:
         seq = sum(len(one.inputs) for one in store.turns(actor, store.horizon(actor), 10**9))

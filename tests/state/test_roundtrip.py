@@ -1,4 +1,4 @@
-"""Whatever is appended, in whatever groups, with whatever restarts: it reads back as a plain model says."""
+"""Whatever is appended, in whatever groups and restarts, reads back as a plain model says."""
 
 import tempfile
 from collections.abc import Iterator
