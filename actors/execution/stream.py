@@ -2,7 +2,8 @@
 
 It makes nothing certain: what it tells may be late, twice or missing, and `orders` knows that. So
 that nothing stays missing, `reconcile` is told to read the account after every (re)connection,
-after anything that could not be understood, and when balances move without an execution (a deposit).
+after anything that could not be understood, and when balances move without an execution, as in a
+deposit.
 The client reconnects by itself with backoff; a whole client that fails is opened anew here.
 """
 

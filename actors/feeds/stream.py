@@ -1,8 +1,8 @@
 """Market data of one venue: from its public streams to topics.
 
 Each symbol's book decides whether the symbol may be traded on (`StreamTrust`). It is untrusted from
-a gap, a fault or silence until a valid book comes again. Silence has consequences, one after the other:
-resubscribe, open a new connection, alert; then resubscribe more and more slowly.
+a gap, a fault or silence until a valid book comes again. Silence has consequences, one after the
+other: resubscribe, open a new connection, alert; then resubscribe more and more slowly.
 """
 
 import contextlib

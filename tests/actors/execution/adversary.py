@@ -26,10 +26,19 @@ from messages.orders import (
 from tests.actors.trading import ACCOUNT, fill, venue_order
 
 # What may become of the bytes of a submit, and what the line can say of it.
-FATES = ("accepted", "ack lost", "bytes lost", "not sent", "rejected", "denied")
+FATES = (
+    "accepted",
+    "ack lost",
+    "arrives at its expiry",
+    "bytes lost",
+    "not sent",
+    "rejected",
+    "denied",
+)
 _SAID = {
     "accepted": SubmitResult.ACCEPTED,
     "ack lost": SubmitResult.UNKNOWN,
+    "arrives at its expiry": SubmitResult.UNKNOWN,
     "bytes lost": SubmitResult.UNKNOWN,
     "not sent": SubmitResult.NOT_SENT,
     "rejected": SubmitResult.REJECTED,
@@ -87,6 +96,9 @@ class Adversary:
             arrived_ns = min(now_ns, command.expires_ns)
             self.orders[ours] = Resting(command, arrived_ns)
             self._tell(ours)
+        elif fate == "arrives at its expiry":
+            # Nothing tells of it before a reading may show it.
+            self.orders[ours] = Resting(command, command.expires_ns)
         venue_order_id = f"V-{ours}" if fate == "accepted" else ""
         return SubmitOutcome(
             client_order_id=ours, result=_SAID[fate], venue_order_id=venue_order_id, reason=fate
@@ -145,9 +157,13 @@ class Adversary:
             read_ns=now_ns,
         )
 
-    def open_orders(self) -> list[str]:
-        """Return our ids of what is open in the venue's books."""
-        return [ours for ours, order in self.orders.items() if order.state not in TERMINAL]
+    def open_orders(self, now_ns: int) -> list[str]:
+        """Return our ids of what is open in the venue's books by now."""
+        return [
+            ours
+            for ours, order in self.orders.items()
+            if order.state not in TERMINAL and order.arrived_ns <= now_ns
+        ]
 
     def _tell(self, client_order_id: str) -> None:
         self.reports.append(OrderReported(order=self.orders[client_order_id].report()))

@@ -72,6 +72,9 @@ class OrdersAgainstAdversary(RuleBasedStateMachine):
             if message.state in TERMINAL:
                 self.ended[message.client_order_id] = message
 
+    def open_orders(self) -> list[str]:
+        return self.venue.open_orders(self.probe.now_ns)
+
     # --- what people want
 
     @precondition(lambda self: len(self.placed) < 4)
@@ -132,16 +135,16 @@ class OrdersAgainstAdversary(RuleBasedStateMachine):
 
     # --- what the venue does
 
-    @precondition(lambda self: self.venue.open_orders())
+    @precondition(lambda self: self.open_orders())
     @rule(pick=picks, lots=st.integers(min_value=1, max_value=9), named=st.booleans())
     def execute(self, pick: int, lots: int, named: bool) -> None:
-        ours = self.venue.open_orders()[pick % len(self.venue.open_orders())]
+        ours = self.open_orders()[pick % len(self.open_orders())]
         self.venue.execute(ours, lots, self.probe.now_ns, named=named)
 
-    @precondition(lambda self: self.venue.open_orders())
+    @precondition(lambda self: self.open_orders())
     @rule(pick=picks, state=st.sampled_from([OrderState.CANCELLED, OrderState.EXPIRED]))
     def end(self, pick: int, state: OrderState) -> None:
-        ours = self.venue.open_orders()[pick % len(self.venue.open_orders())]
+        ours = self.open_orders()[pick % len(self.open_orders())]
         self.venue.end(ours, state)
 
     # --- time, and readings of the account
@@ -205,7 +208,7 @@ class OrdersAgainstAdversary(RuleBasedStateMachine):
     def settle_a_little(self) -> None:
         while self.venue.commands:
             self.answer(pick=0, fate="rejected", good=True)
-        for ours in self.venue.open_orders():
+        for ours in self.open_orders():
             self.venue.end(ours, OrderState.CANCELLED)
         while self.venue.reports:
             self.deliver(pick=0, again=False)

@@ -1,0 +1,56 @@
+from pathlib import Path
+
+import pytest
+
+from actors.execution.keys import KEY_FILE_BYTES_MAX, Keys, MissingKeyError
+from exchanges.types import Credentials
+
+
+def key_file(folder: Path, text: str, mode: int = 0o600) -> Keys:
+    path = folder / "kraken-live.alice"
+    path.write_text(text)
+    path.chmod(mode)
+    return Keys({}, folder)
+
+
+def test_generated_keys_come_first() -> None:
+    credentials = Credentials("key", "secret")
+    keys = Keys({("alice", "kraken-sim"): credentials})
+    assert keys.credentials("alice", "kraken-sim") is credentials
+    assert "secret" not in repr(keys)
+
+
+def test_a_credentials_file_holds_key_and_secret(tmp_path: Path) -> None:
+    keys = key_file(tmp_path, "the-key\nthe-secret\n")
+    found = keys.credentials("alice", "kraken-live")
+    assert found.reveal() == ("the-key", "the-secret")
+
+
+def test_a_secret_may_have_several_lines(tmp_path: Path) -> None:
+    keys = key_file(tmp_path, "the-key\n-----BEGIN\nabc\n-----END\n")
+    assert keys.credentials("alice", "kraken-live").reveal()[1] == "-----BEGIN\nabc\n-----END"
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "says"),
+    [
+        ("only-one-line\n", 0o600, "must hold the API key on its first line"),
+        ("the-key\nthe-secret\n", 0o644, "is open to others: chmod 600"),
+        ("k\n" + "s" * KEY_FILE_BYTES_MAX, 0o600, "must hold the API key"),
+    ],
+)
+def test_an_unusable_file_is_refused_without_showing_it(
+    text: str, mode: int, says: str, tmp_path: Path
+) -> None:
+    keys = key_file(tmp_path, text, mode)
+    with pytest.raises(MissingKeyError) as caught:
+        keys.credentials("alice", "kraken-live")
+    assert says in str(caught.value)
+    assert "the-secret" not in str(caught.value)
+
+
+def test_a_missing_key_says_how_to_give_one(tmp_path: Path) -> None:
+    with pytest.raises(MissingKeyError, match=r"LoadCredential=kraken-live\.alice:/path"):
+        Keys({}).credentials("alice", "kraken-live")
+    with pytest.raises(MissingKeyError, match=r"cannot be read \(FileNotFoundError\)"):
+        Keys({}, tmp_path).credentials("alice", "kraken-live")
