@@ -91,9 +91,9 @@ class World:
             venue=VENUE,
             environment="sim",
             sleeve=name,
-            strategy="buy-low-sell-high",
+            strategy="buy_low_sell_high",
             symbols=(SYMBOL,),
-            parameters={"window_ns": 5.0 * SECOND_NS},
+            parameters={"window_ns": 5.0 * SECOND_NS, "dip_ppm": 4_000, "turn_ppm": 0},
             ledger=LEDGER,
         )
 

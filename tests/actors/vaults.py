@@ -80,7 +80,7 @@ def config(
                 address=QUIET,
                 allocated_minor=quiet * USDT,
                 symbols=(SYMBOL,),
-                strategy="buy-low-sell-high",
+                strategy="buy_low_sell_high",
             ),
             SleeveAllocation(
                 sleeve="flash",
@@ -88,7 +88,7 @@ def config(
                 address=FLASH,
                 allocated_minor=flash * USDT,
                 symbols=(SYMBOL,),
-                strategy="buy-low-sell-high",
+                strategy="buy_low_sell_high",
             ),
         ),
         risk="/risk",

@@ -7,7 +7,7 @@ vault's minimum (V4).
 
 from typing import NamedTuple
 
-from actors.sleeves.indicators import Extremes, extremes_begin, extremes_step, highest
+from actors.sleeves.indicators import Extremes, extremes_begin, extremes_step, highest, lowest
 from actors.sleeves.strategy import (
     BUY,
     LIMIT,
@@ -26,7 +26,7 @@ from actors.sleeves.strategy import (
 SECOND_NS = 1_000_000_000
 PPM = 1_000_000
 
-WARMING, NO_PRICE, WAITING, NO_EDGE, IN_FLIGHT, HOLDING, ENTER, TARGET, STOP = range(1, 10)
+WARMING, NO_PRICE, WAITING, NO_EDGE, IN_FLIGHT, HOLDING, ENTER, TARGET, STOP, FALLING = range(1, 11)
 REASONS = (
     "",
     "watching the market until the window is full",
@@ -38,6 +38,7 @@ REASONS = (
     "bought the dip",
     "target reached",
     "stop reached",
+    "waiting for the dip to turn",
 )
 
 
@@ -53,6 +54,7 @@ class Params(NamedTuple):
 
     window_ns: int
     dip_ppm: int
+    turn_ppm: int
     target_ppm: int
     stop_ppm: int
     guard_ppm: int
@@ -92,10 +94,13 @@ def step(
 def _enter(memory: Memory, now_ns: int, leg: Leg, params: Params) -> Wish:
     reference = highest(memory.recent)
     rise = reference - leg.ask_ticks
+    bottom = lowest(memory.recent)
     if rise * PPM < params.dip_ppm * reference or now_ns - memory.stopped_ns < params.rest_ns:
         return no_wish(WAITING)
     if rise * PPM < (leg.cost_ppm + leg.edge_ppm_min) * leg.ask_ticks:
         return no_wish(NO_EDGE)
+    if (leg.bid_ticks - bottom) * PPM < params.turn_ppm * bottom:
+        return no_wish(FALLING)
     below = (params.stop_ppm + params.guard_ppm) * leg.ask_ticks // PPM
     return Wish(
         LIMIT,
@@ -130,23 +135,24 @@ def _leave(
 class BuyLowSellHigh(Strategy):
     """The declaration of the cycle."""
 
-    name = "buy-low-sell-high"
+    name = "buy_low_sell_high"
     text = "Buys a dip below the recent high and sells at a target above the entry, or at a stop."
     parameters = (
         Parameter(
-            "window_ns", 30 * SECOND_NS, SECOND_NS, 86_400 * SECOND_NS, "recent high: of this"
+            "window_ns", 10 * SECOND_NS, SECOND_NS, 86_400 * SECOND_NS, "recent high: of this"
         ),
-        Parameter("dip_ppm", 4_000, 100, 500_000, "how far below the recent high it buys"),
+        Parameter("dip_ppm", 6_000, 100, 500_000, "how far below the recent high it buys"),
+        Parameter("turn_ppm", 500, 0, 500_000, "how far above the recent low it buys"),
         Parameter(
             "target_ppm", 4_000, 100, 1_000_000, "how far above the entry it sells, at least"
         ),
         Parameter("stop_ppm", 20_000, 500, 500_000, "how far below the entry it gives up"),
         Parameter("guard_ppm", 3_000, 0, 500_000, "how far below its stop guard's stop lies"),
-        Parameter("rest_ns", 30 * SECOND_NS, 0, 86_400 * SECOND_NS, "pause after a stop"),
+        Parameter("rest_ns", 10 * SECOND_NS, 0, 86_400 * SECOND_NS, "pause after a stop"),
         Parameter("patience_ns", 2 * SECOND_NS, 0, 3_600 * SECOND_NS, "cancel an order after this"),
     )
     reasons = REASONS
-    warm_up_ns = 30 * SECOND_NS
+    warm_up_ns = 10 * SECOND_NS
     memory_type = Memory
     params_type = Params
     begin = staticmethod(begin)

@@ -27,9 +27,9 @@ class Scene:
                 venue=VENUE,
                 environment="sim",
                 sleeve="flash",
-                strategy="buy-low-sell-high",
+                strategy="buy_low_sell_high",
                 symbols=(SYMBOL,),
-                parameters={"window_ns": 10.0 * SECOND_NS},
+                parameters={"window_ns": 10.0 * SECOND_NS, "dip_ppm": 4_000, "turn_ppm": 0},
                 ledger=LEDGER,
             )
         )

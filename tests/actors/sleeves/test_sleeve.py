@@ -237,14 +237,14 @@ def test_a_wrong_configuration_is_refused_with_all_that_is_wrong() -> None:
         "symbols": (SYMBOL,),
         "ledger": LEDGER,
     }
-    with pytest.raises(UnknownStrategyError, match="choose one of buy-low-sell-high"):
+    with pytest.raises(UnknownStrategyError, match="choose one of buy_low_sell_high"):
         scene.do(SleeveConfigured(strategy="none", parameters={}, **settings))  # type: ignore[arg-type] # mixed
     with pytest.raises(
         ParameterError, match=r"dips: .* no such parameter.*; dip_ppm is 5.0: .* 100"
     ):
         scene.do(
             SleeveConfigured(
-                strategy="buy-low-sell-high",
+                strategy="buy_low_sell_high",
                 parameters={"dips": 1.0, "dip_ppm": 5},
                 **settings,  # type: ignore[arg-type] # mixed
             )
