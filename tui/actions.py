@@ -69,16 +69,16 @@ ACTIONS: tuple[Action, ...] = (
     Action("arm", (), "allow acts for ten minutes", commands=("rw",)),
     Action("disarm", (), "read-only again", commands=("ro",)),
     Action(
+        "halt", ("H", "ctrl+x"), "kill switch: stop all new orders everywhere (press it twice)",
+        Grade.HALT, (), ("halt", "kill"), "HALT",
+    ),
+    Action(
         "pause", ("P",), "pause this sleeve: no entries, its position exits as planned",
         Grade.CONFIRM, _SLEEVES, ("pause",), "pause", "[address]",
     ),
     Action(
         "resume", ("R",), "resume this sleeve", Grade.CONFIRM, _SLEEVES, ("resume",), "resume",
         "[address]",
-    ),
-    Action(
-        "halt", ("H", "ctrl+x"), "kill switch: stop all new orders everywhere (press it twice)",
-        Grade.HALT, (), ("halt", "kill"), "HALT",
     ),
     Action("release", (), "release the kill switch", Grade.TYPED, (), ("release",)),
     Action("stop", (), "stop the bot itself, in order", Grade.TYPED, (), ("stop",)),

@@ -61,7 +61,7 @@ class Tui(Shell):
         """Do what a key means at once, unless something is being typed or asked.
 
         By way of bindings a key goes to the screen and comes back, and is overtaken by those behind
-        it: of `:pause` arriving in one packet (a slow line), `p` would act before `:` opened a line.
+        it: of `:pause` in one packet (a slow line), `p` would act before `:` opened the line.
         """
         if (
             isinstance(event, events.Key)

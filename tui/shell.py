@@ -243,13 +243,16 @@ class Shell(App[int]):
         for action in ACTIONS:
             if not action.label or (action.views and self.page.name not in action.views):
                 continue
-            text = f"{key_label(action.keys[0])} {action.label}  "
-            if len(text) > room:
+            key, label = key_label(action.keys[0]), f" {action.label} "
+            if len(key) + len(label) > room:
                 continue
             # A key that is refused now stays in its place, greyed: its use says why.
             refused = action.grade in (Grade.CONFIRM, Grade.TYPED) and not self._armed()
-            runs.append(Run(text, "dim" if refused else "plain"))
-            room -= len(text)
+            runs += [
+                Run(key, "dim" if refused else "accent"),
+                Run(label, "dim" if refused else "plain"),
+            ]
+            room -= len(key) + len(label)
         return runs
 
     @property

@@ -9,7 +9,7 @@ _NS_PER_S = 1_000_000_000
 # From here on a count has no decimals: `99.9k`, then `100k`.
 _THREE_DIGITS = 99.95
 # Ages and round trips are shown in these steps, so that a quiet screen sends nothing.
-_STEPS_MS = (10, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000)
+_STEPS_MS = (50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000)
 # Texts cleaned lately: a screen of a thousand rows has a few thousand different cells.
 _CLEANED_KEPT = 8_192
 

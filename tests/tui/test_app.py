@@ -71,7 +71,9 @@ def test_the_first_screen_tells_where_and_how_one_is_attached(tmp_path: Path) ->
         assert "canopy sim RO" in shown
         assert "LIVE" in shown
         assert "pnl ▲+12.40 USDT" in shown
-        assert "1 tree  2 vaults" in it.line("keys")
+        assert "1 tree 2 vaults 3 orders 4 fills 5 log / filter : cmd ? help H HALT" in it.line(
+            "keys"
+        )
         assert "root" in it.screen()
         assert "backoff" in it.screen()
 

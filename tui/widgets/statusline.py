@@ -13,6 +13,8 @@ from tui.widgets.painted import Lines, Run
 
 # A loop this late trades late: worth a warning colour.
 LAG_WARN_S = 0.25
+# Daemon and screen are on one machine: below this the round trip tells nothing.
+ROUND_TRIP_SHOWN_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,8 @@ def _identity(facts: Facts) -> list[Run]:
 
 def _link(facts: Facts) -> list[Run]:
     if facts.link is Link.LIVE:
-        return [Run(f"LIVE {step_ms(facts.round_trip_s)}")]
+        slow = facts.round_trip_s > ROUND_TRIP_SHOWN_S
+        return [Run(f"LIVE {step_ms(facts.round_trip_s)}" if slow else "LIVE")]
     tone = "warn" if facts.link in (Link.SLOW, Link.CONNECTING) else "fail"
     return [Run(facts.link.value.upper(), tone)]
 
