@@ -1,15 +1,13 @@
 """Every name of ccxt that this package uses, imported after the lazy packages are in place."""
 
-# ruff: noqa: E402 - the lazy packages must stand before the first import of ccxt
-
 from exchanges import lazy
 
 lazy.install()
 
-from ccxt.async_support.base.exchange import BaseExchange
-from ccxt.async_support.base.ws.client import Client
-from ccxt.base import errors
-from ccxt.base.errors import (
+from ccxt.async_support.base.exchange import BaseExchange  # noqa: E402 - after the lazy packages
+from ccxt.async_support.base.ws.client import Client  # noqa: E402 - after the lazy packages
+from ccxt.base import errors  # noqa: E402 - after the lazy packages
+from ccxt.base.errors import (  # noqa: E402 - after the lazy packages
     BaseError,
     ChecksumError,
     ExchangeClosedByUser,

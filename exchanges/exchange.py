@@ -6,14 +6,12 @@ keep working. Only the hand-written base is replaced; everything ccxt knows abou
 it is. Helper names start with an underscore because ccxt's constructor walks over all others.
 """
 
-# ruff: noqa: ANN401, FBT001, FBT002, N803 - the signatures are ccxt's
-
 import logging
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import trio
 
@@ -27,7 +25,7 @@ from exchanges.ccxt_names import (
 from exchanges.errors import CCXT_RAISES
 from exchanges.futures import FutureCancelledError, TrioFuture
 from exchanges.http import Transport
-from exchanges.json_text import decode_json
+from exchanges.json_text import Json, decode_json
 from exchanges.socket_client import SocketClient
 from exchanges.throttle import Throttler
 from supervisor.clock import Clock
@@ -40,7 +38,7 @@ NANOSECONDS_PER_SECOND = 1_000_000_000
 CLOSE_TIMEOUT_S = 1.0
 
 # Sees a decoded message (None: not JSON) before ccxt does; True means ccxt must not have it.
-Tap = Callable[[SocketClient, Any], bool]
+Tap = Callable[[SocketClient, Json], bool]
 TextHook = Callable[[str, SocketClient, str], None]
 
 logger = logging.getLogger("exchanges")
@@ -64,7 +62,7 @@ class TrioExchange(BaseExchange):  # type: ignore[misc]  # ccxt has no types
     _clock: Clock
     _last_nonce = 0
     _nursery: trio.Nursery | None = None
-    _nursery_manager: Any = None
+    _nursery_manager: Json = None
     _transport: Transport | None = None
     tap: Tap | None = None
     text_hook: TextHook | None = None
@@ -99,12 +97,12 @@ class TrioExchange(BaseExchange):  # type: ignore[misc]  # ccxt has no types
             self._nursery = None
             await self.close()
 
-    def open(self, lazy: bool = False) -> None:
+    def open(self, lazy: object = None) -> None:
         if lazy and self.closed_by_user:
             raise ExchangeClosedByUser(f"{self.id} was closed: make a new client")
         self.closed_by_user = False
 
-    async def close(self, clean_instance_data: bool = False) -> None:
+    async def close(self, clean_instance_data: object = None) -> None:
         self.closed_by_user = True
         await self.close_ws_clients()
         transport, self._transport = self._transport, None
@@ -166,7 +164,7 @@ class TrioExchange(BaseExchange):  # type: ignore[misc]  # ccxt has no types
 
     # -- tasks
 
-    def spawn(self, method: Callable[..., Awaitable[Any]], *args: object) -> TrioFuture:
+    def spawn(self, method: Callable[..., Awaitable[Json]], *args: object) -> TrioFuture:
         """Run a method in the exchange's nursery; its error goes to the future, never further."""
         future = TrioFuture()
         name = getattr(method, "__name__", repr(method))
@@ -187,14 +185,14 @@ class TrioExchange(BaseExchange):  # type: ignore[misc]  # ccxt has no types
         return future
 
     def delay(
-        self, timeout: float, method: Callable[..., Awaitable[Any]], *args: object
+        self, milliseconds: float, method: Callable[..., Awaitable[Json]], *args: object
     ) -> trio.CancelScope:
-        """Run a method `timeout` milliseconds from now; the scope cancels it."""
+        """Run a method that many milliseconds from now; the scope cancels it."""
         scope = trio.CancelScope()
 
         async def later() -> None:
             with scope:
-                await trio.sleep(timeout / MILLISECONDS_PER_SECOND)
+                await self.sleep(milliseconds)
                 self.spawn(method, *args)
 
         self.start_soon(later, name=f"{self.id} delayed")
@@ -206,7 +204,9 @@ class TrioExchange(BaseExchange):  # type: ignore[misc]  # ccxt has no types
     async def throttle(self, cost: float | None = None) -> None:
         await self.throttler(cost)
 
-    async def load_markets(self, reload: bool = False, params: Mapping[str, Any] = {}) -> Any:
+    async def load_markets(
+        self, reload: object = None, params: Mapping[str, Json] | None = None
+    ) -> Json:
         """Load the markets once for all who ask at the same time.
 
         The first caller does the work and the others wait. If that caller is cancelled, one of the
@@ -214,7 +214,7 @@ class TrioExchange(BaseExchange):  # type: ignore[misc]  # ccxt has no types
         """
         while True:
             if (reload and not self.reloading_markets) or not self.markets_loading:
-                return await self._lead_load_markets(reload, params)
+                return await self._lead_load_markets(reload, params or {})
             flight = self.markets_loading
             try:
                 return await flight
@@ -222,7 +222,7 @@ class TrioExchange(BaseExchange):  # type: ignore[misc]  # ccxt has no types
                 if not flight.cancelled():
                     raise
 
-    async def _lead_load_markets(self, reload: object, params: object) -> Any:
+    async def _lead_load_markets(self, reload: object, params: object) -> Json:
         self.reloading_markets = True
         flight = self.markets_loading = TrioFuture()
         try:
@@ -241,7 +241,7 @@ class TrioExchange(BaseExchange):  # type: ignore[misc]  # ccxt has no types
 
     # -- REST
 
-    def on_json_response(self, response_body: str) -> Any:
+    def on_json_response(self, response_body: str) -> Json:
         return decode_json(response_body)
 
     async def fetch(
@@ -250,7 +250,7 @@ class TrioExchange(BaseExchange):  # type: ignore[misc]  # ccxt has no types
         method: str = "GET",
         headers: Mapping[str, str] | None = None,
         body: str | None = None,
-    ) -> Any:
+    ) -> Json:
         """Send one request and return its decoded answer. Raises ccxt's errors."""
         return await rest.fetch(self, url, method, headers, body)
 
@@ -336,26 +336,26 @@ class TrioExchange(BaseExchange):  # type: ignore[misc]  # ccxt has no types
     async def load_order_book(
         self,
         client: SocketClient,
-        messageHash: str,
+        message_hash: str,
         symbol: str,
         limit: int | None = None,
-        params: Mapping[str, Any] = {},
+        params: Mapping[str, Json] | None = None,
     ) -> None:
         """Fetch a snapshot and apply the deltas that were cached meanwhile (venues without one)."""
         if symbol not in self.orderbooks:
             client.reject(
-                ExchangeError(f"{self.id}: no order book of {symbol} to load"), messageHash
+                ExchangeError(f"{self.id}: no order book of {symbol} to load"), message_hash
             )
             return
         try:
-            if await self._synchronised(client, messageHash, symbol, limit, params):
+            if await self._synchronised(client, message_hash, symbol, limit, params or {}):
                 return
             failure: Exception = ExchangeError(
                 f"{self.id}: {symbol}: snapshot older than its deltas"
             )
         except CCXT_RAISES as error:
             failure = error
-        client.reject(failure, messageHash)
+        client.reject(failure, message_hash)
         if client.error is None:
             # Set, so that the closing is not taken for the venue's.
             client.error = failure

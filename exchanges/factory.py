@@ -54,10 +54,12 @@ def _ccxt_class(name: str) -> type:
 
 
 def _initializer(cls: type) -> Callable[..., None]:
-    def __init__(self: TrioExchange, config: Mapping[str, Any] = {}, *, clock: Clock) -> None:  # noqa: N807 - it becomes the class's
+    def __init__(  # noqa: N807 - it becomes the class's own
+        self: TrioExchange, config: Mapping[str, Any] | None = None, *, clock: Clock
+    ) -> None:
         # Before ccxt's constructor, which may ask for the time.
         self._clock = clock
-        cls.__init__(self, config)  # type: ignore[misc]  # the base's initializer, as super() would
+        cls.__init__(self, config or {})  # type: ignore[misc]  # the base's initializer, as super() would
 
     return __init__
 

@@ -2,21 +2,19 @@
 
 `gather` is the only asyncio name in ccxt's generated exchange files (tests/exchanges/test_drift.py
 holds it to that). `patch` rebinds the module-global name `asyncio` in the modules of one class; it
-looks at the running async library, so stock users in the same process keep the real one. Any other
+looks at the running async library, so stock users in the same process keep the real one. Json other
 asyncio name used under trio raises: a new use in a newer ccxt must be loud.
 """
 
-# ruff: noqa: ANN401 - it stands for a module
-
-import asyncio
 import sys
 from collections.abc import Awaitable
-from typing import Any
+from types import ModuleType
 
 import sniffio
 import trio
 
 from exchanges.errors import CCXT_RAISES
+from exchanges.json_text import Json
 
 
 def _on_trio() -> bool:
@@ -26,17 +24,17 @@ def _on_trio() -> bool:
         return False
 
 
-async def trio_gather(*awaitables: Awaitable[Any], return_exceptions: bool = False) -> list[Any]:
+async def trio_gather(*awaitables: Awaitable[Json], return_exceptions: bool = False) -> list[Json]:
     """Run `awaitables` side by side and return their results in order.
 
     The first error cancels the others and is raised bare, never in a group, because ccxt says
     `except NetworkError`. They take their first step in order, as under asyncio: some take a nonce.
     """
-    results: list[Any] = [None] * len(awaitables)
+    results: list[Json] = [None] * len(awaitables)
     failures: list[Exception] = []
 
     async def run(
-        index: int, awaitable: Awaitable[Any], turn: trio.Event, next_turn: trio.Event
+        index: int, awaitable: Awaitable[Json], turn: trio.Event, next_turn: trio.Event
     ) -> None:
         await turn.wait()
         next_turn.set()
@@ -64,7 +62,7 @@ async def trio_gather(*awaitables: Awaitable[Any], return_exceptions: bool = Fal
     return results
 
 
-def _close_unstarted(awaitables: tuple[Awaitable[Any], ...]) -> None:
+def _close_unstarted(awaitables: tuple[Awaitable[Json], ...]) -> None:
     for awaitable in awaitables:
         close = getattr(awaitable, "close", None)
         if close is not None:
@@ -72,25 +70,25 @@ def _close_unstarted(awaitables: tuple[Awaitable[Any], ...]) -> None:
 
 
 class AsyncioShim:
-    """Stands for the module `asyncio` inside ccxt's exchange modules."""
+    """Stands for the module `asyncio` (`real`) inside ccxt's exchange modules."""
 
     __name__ = "asyncio"
 
-    def gather(self, *awaitables: Awaitable[Any], **options: Any) -> Any:
+    def __init__(self, real: ModuleType) -> None:
+        self._real = real
+
+    def gather(self, *awaitables: Awaitable[Json], **options: Json) -> Json:
         """Return asyncio's or trio's gather of `awaitables`, whichever library runs."""
         if _on_trio():
             return trio_gather(*awaitables, **options)
-        return asyncio.gather(*awaitables, **options)
+        return self._real.gather(*awaitables, **options)
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> Json:
         if _on_trio():
             raise RuntimeError(
                 f"ccxt used asyncio.{name} on trio: read docs/ccxt-upgrade.md before upgrading"
             )
-        return getattr(asyncio, name)
-
-
-SHIM = AsyncioShim()
+        return getattr(self._real, name)
 
 
 def patch(exchange_class: type) -> list[str]:
@@ -100,7 +98,8 @@ def patch(exchange_class: type) -> list[str]:
         module = sys.modules.get(base.__module__)
         if module is None or not base.__module__.startswith("ccxt."):
             continue
-        if module.__dict__.get("asyncio") is asyncio:
-            module.__dict__["asyncio"] = SHIM
+        found = module.__dict__.get("asyncio")
+        if isinstance(found, ModuleType):
+            module.__dict__["asyncio"] = AsyncioShim(found)
             patched.append(base.__module__)
     return patched

@@ -1,5 +1,6 @@
 """Exact conversion between a venue's decimal texts and integers of a step (tick, lot)."""
 
+import re
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 
@@ -7,6 +8,10 @@ from functools import lru_cache
 NUMBER_TEXT_CHARACTERS_MAX = 64
 # The instruments of one venue have some dozen different steps.
 GRIDS_CACHED_MAX = 256
+
+
+# What JSON allows, and a plus sign; Decimal alone would also take "1_000" and " 1".
+_DECIMAL = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?")
 
 
 class OffGridError(ValueError):
@@ -46,6 +51,8 @@ class Grid:
         """Handle signs, exponents and errors."""
         if len(text) > NUMBER_TEXT_CHARACTERS_MAX:
             raise OffGridError(f"a number of {len(text)} characters: no venue sends that")
+        if not _DECIMAL.fullmatch(text):
+            raise OffGridError(f"{text!r} is not a decimal number")
         try:
             value = Decimal(text)
             quotient = value / Decimal(self.step)

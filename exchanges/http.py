@@ -5,12 +5,10 @@ a redirect is never followed: both could place a second order. Before the first 
 handed to the socket the running call's `Flight.sent` is set; what fails earlier was not sent.
 """
 
-# ruff: noqa: ANN401, ASYNC109 - the signatures are httpcore2's; the caller's scope is the time-out
-
 import ssl
 import zlib
-from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import httpcore2
@@ -18,6 +16,7 @@ import trio
 from trio.abc import HalfCloseableStream
 
 from exchanges.flight import current_flight
+from exchanges.json_text import Json
 from supervisor.net import network
 
 # Far above what a venue's rate limit lets fly at once, far below what it would call an attack.
@@ -45,13 +44,17 @@ class _Stream(httpcore2.AsyncNetworkStream):
     def __init__(self, stream: HalfCloseableStream | trio.SSLStream[HalfCloseableStream]) -> None:
         self._stream = stream
 
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+    async def read(  # type: ignore[override]  # the caller's cancel scope is the time-out
+        self, max_bytes: int, **_: float | None
+    ) -> bytes:
         try:
             return bytes(await self._stream.receive_some(max_bytes))
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             raise httpcore2.ReadError(str(error)) from error
 
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+    async def write(  # type: ignore[override]  # as above: no time-out of its own
+        self, buffer: bytes, **_: float | None
+    ) -> None:
         if not buffer:
             return
         current_flight().sent = True
@@ -63,11 +66,8 @@ class _Stream(httpcore2.AsyncNetworkStream):
     async def aclose(self) -> None:
         await self._stream.aclose()
 
-    async def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,
+    async def start_tls(  # type: ignore[override]  # as above: no time-out of its own
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, **_: float | None
     ) -> "_Stream":
         assert not isinstance(self._stream, trio.SSLStream), "TLS inside TLS is not supported"
         secured = trio.SSLStream(
@@ -88,7 +88,7 @@ class _Stream(httpcore2.AsyncNetworkStream):
         with trio.CancelScope(shield=True):
             await trio.aclose_forcefully(self._stream)
 
-    def get_extra_info(self, info: str) -> Any:
+    def get_extra_info(self, info: str) -> Json:
         stream = self._stream
         while isinstance(stream, trio.SSLStream):
             stream = stream.transport_stream
@@ -101,13 +101,8 @@ class _Stream(httpcore2.AsyncNetworkStream):
 class _Backend(httpcore2.AsyncNetworkBackend):
     """Opens connections through the network in force."""
 
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
+    async def connect_tcp(  # type: ignore[override]  # the other options are never given
+        self, host: str, port: int, **_: object
     ) -> _Stream:
         try:
             return _Stream(await network().open_tcp_stream(host, port))

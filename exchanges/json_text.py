@@ -8,10 +8,13 @@ from typing import Any
 
 import msgspec
 
+# Decoded JSON, and objects of ccxt's, which has no types.
+Json = Any
+
 _decoder = msgspec.json.Decoder(float_hook=str)
 
 
-def decode_json(text: str | bytes) -> Any:  # noqa: ANN401 - JSON
+def decode_json(text: str | bytes) -> Json:
     """Return the decoded document. Raises `ValueError` when it is not JSON."""
     try:
         return _decoder.decode(text)

@@ -44,7 +44,7 @@ class LazyPackage(ModuleType):
             value = getattr(value, name, value)
         super().__setattr__(name, value)
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - as dynamic as the package it stands for
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - as dynamic as a package
         own = self.__dict__
         if name in own.get("exchanges", ()):
             importlib.import_module(f"{own['__name__']}.{name}")

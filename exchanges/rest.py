@@ -1,14 +1,13 @@
 """One REST request as ccxt's exchange classes expect it: out, back, and judged."""
 
-# ruff: noqa: ANN401 - what comes back is JSON, what goes in is ccxt's
-
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import trio
 
 from exchanges.ccxt_names import ExchangeNotAvailable, NotSupported, RequestTimeout
 from exchanges.http import Answer, TransportError
+from exchanges.json_text import Json
 
 if TYPE_CHECKING:
     from exchanges.exchange import TrioExchange
@@ -23,7 +22,7 @@ async def fetch(
     method: str,
     headers: Mapping[str, str] | None,
     body: str | None,
-) -> Any:
+) -> Json:
     """Send one request, once, and return its decoded answer. Raises ccxt's errors."""
     request_headers = dict(exchange.prepare_request_headers(headers))
     exchange.last_request_headers = request_headers
@@ -71,7 +70,7 @@ def _judged(
     method: str,
     request_headers: object,
     request_body: object,
-) -> Any:
+) -> Json:
     """Give the answer to ccxt's error handlers; what they let pass is the result."""
     headers: dict[str, str] = {}
     for name, value in answer.headers:

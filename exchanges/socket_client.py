@@ -94,11 +94,11 @@ class SocketClient(Client):  # type: ignore[misc]  # ccxt has no types
 
     # -- one connection's life
 
-    def connect(self, session: object = None, backoff_delay: float = 0) -> TrioFuture:
+    def connect(self, session: object = None, backoff_delay_s: float = 0) -> TrioFuture:
         if self.connection is None and not self.connecting:
             self.connecting = True
             self._finished = trio.Event()
-            self.exchange.start_soon(self._run, backoff_delay, name=f"socket {self.url}")
+            self.exchange.start_soon(self._run, backoff_delay_s, name=f"socket {self.url}")
         return self.connected
 
     async def _run(self, backoff_delay_s: float) -> None:

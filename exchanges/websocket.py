@@ -5,7 +5,7 @@ once, so that a burst of frames costs one wake-up. Pings of the venue are answer
 """
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
@@ -89,13 +89,20 @@ async def dial(
     extensions = [ClientPerMessageDeflateFactory(client_max_window_bits=True)] if compress else None
     protocol = ClientProtocol(uri, extensions=extensions, max_size=MESSAGE_BYTES_MAX)
     connection = WebSocket(stream, protocol)
-    try:
-        await connection.shake_hands(headers or {})
-    except BaseException:
-        with trio.CancelScope(shield=True):
-            await trio.aclose_forcefully(stream)
-        raise
+    await _or_close(connection.shake_hands(headers or {}), stream)
     return connection
+
+
+async def _or_close(step: Awaitable[None], stream: Stream) -> None:
+    """Run a step of opening; if it fails or is cancelled, close the stream."""
+    done = False
+    try:
+        await step
+        done = True
+    finally:
+        if not done:
+            with trio.CancelScope(shield=True):
+                await trio.aclose_forcefully(stream)
 
 
 async def _open_stream(url: str, ssl_context: ssl.SSLContext) -> Stream:
@@ -108,12 +115,7 @@ async def _open_stream(url: str, ssl_context: ssl.SSLContext) -> Stream:
     if not secure:
         return plain
     secured = trio.SSLStream(plain, ssl_context, server_hostname=host, https_compatible=True)
-    try:
-        await secured.do_handshake()
-    except BaseException:
-        with trio.CancelScope(shield=True):
-            await trio.aclose_forcefully(secured)
-        raise
+    await _or_close(secured.do_handshake(), plain)
     return secured
 
 

@@ -5,13 +5,12 @@ which raises, and its socket stays deaf. Here the book keeps the texts the venue
 numbers.
 """
 
-# ruff: noqa: ANN401 - the signatures are ccxt's
-
 import zlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from exchanges.ccxt_names import ChecksumError
+from exchanges.json_text import Json
 
 if TYPE_CHECKING:
     from exchanges.exchange import TrioExchange
@@ -41,20 +40,20 @@ class _HeldClient:
 
     def __init__(self, client: "SocketClient") -> None:
         self.subscriptions = client.subscriptions
-        self.resolved: tuple[Any, str] | None = None
+        self.resolved: tuple[Json, str] | None = None
 
     def resolve(self, result: object, message_hash: str) -> None:
         self.resolved = (result, message_hash)
 
 
-def custom_handle_deltas(self: "TrioExchange", bookside: Any, deltas: list[Any]) -> None:
+def custom_handle_deltas(self: "TrioExchange", bookside: Json, deltas: list[Json]) -> None:
     """Store each level's numbers with their texts."""
     for delta in deltas:
         bookside.store(VerbatimFloat(str(delta["price"])), VerbatimFloat(str(delta["qty"])))
 
 
 def _handle_order_book(original: Callable[..., None]) -> Callable[..., None]:
-    def handle_order_book(self: "TrioExchange", client: "SocketClient", message: Any) -> None:
+    def handle_order_book(self: "TrioExchange", client: "SocketClient", message: Json) -> None:
         options = self.options["watchOrderBook"]
         is_checked = options.get("checksum") is True
         held = _HeldClient(client)
@@ -78,17 +77,17 @@ def _handle_order_book(original: Callable[..., None]) -> Callable[..., None]:
     return handle_order_book
 
 
-def _checksum(book: Any) -> int:
+def _checksum(book: Json) -> int:
     levels = [*book["asks"][:CHECKSUM_LEVELS], *book["bids"][:CHECKSUM_LEVELS]]
     return zlib.crc32("".join(price.digits() + size.digits() for price, size in levels).encode())
 
 
-def handle_order_book(self: "TrioExchange", client: "SocketClient", message: Any) -> None:
+def handle_order_book(self: "TrioExchange", client: "SocketClient", message: Json) -> None:
     """Apply a book frame and, if the option asks for it, compare the checksum."""
     _handle_order_book(super(type(self), self).handle_order_book.__func__)(self, client, message)
 
 
-OVERRIDES: dict[str, Callable[..., Any]] = {
+OVERRIDES: dict[str, Callable[..., Json]] = {
     "custom_handle_deltas": custom_handle_deltas,
     "handle_order_book": handle_order_book,
 }

@@ -1,9 +1,6 @@
 """What the suites of this package share: a fake venue and clients of it."""
 
-# ruff: noqa: ANN401 - configuration is ccxt's
-
 from collections.abc import AsyncIterator, Callable
-from typing import Any
 
 import pytest
 import trio
@@ -11,6 +8,7 @@ import trio
 from exchanges.adapters.kraken import KrakenAdapter
 from exchanges.exchange import TrioExchange
 from exchanges.factory import trio_class
+from exchanges.json_text import Json
 from exchanges.types import Credentials, Endpoints
 from exchanges.venue_client import VenueClient, open_venue
 from supervisor.clock import ManualClock
@@ -44,7 +42,7 @@ async def venue(fake: FakeKraken, clock: ManualClock) -> AsyncIterator[VenueClie
 def make_exchange(fake: FakeKraken, clock: ManualClock) -> Callable[..., TrioExchange]:
     """Make a bare ccxt Kraken on trio that talks to the fake."""
 
-    def make(**config: Any) -> TrioExchange:
+    def make(**config: Json) -> TrioExchange:
         adapter = KrakenAdapter()
         urls = adapter.config(endpoints_of(fake))["urls"]
         cls = trio_class("kraken", KrakenAdapter.exchange_overrides)
@@ -67,8 +65,8 @@ def endpoints_of(fake: FakeKraken) -> Endpoints:
     return Endpoints(rest=fake.rest, websocket_public=fake.public, websocket_private=fake.private)
 
 
-def client_of(fake: FakeKraken, clock: ManualClock, **options: Any) -> VenueClient:
-    defaults: dict[str, Any] = {
+def client_of(fake: FakeKraken, clock: ManualClock, **options: Json) -> VenueClient:
+    defaults: dict[str, Json] = {
         "credentials": Credentials(API_KEY, API_SECRET),
         "endpoints": endpoints_of(fake),
         "rate_limited": False,

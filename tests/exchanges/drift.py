@@ -1,9 +1,7 @@
-"""What this package replaces or relies on in ccxt's hand-written base, as hashes of its syntax trees.
+"""What this package replaces or relies on in ccxt's hand-written base, as hashes of the code.
 
 `python -m tests.exchanges.drift` writes `drift.json` anew, after docs/ccxt-upgrade.md was followed.
 """
-
-# ruff: noqa: T201 - the writer says what it did
 
 import ast
 import hashlib
@@ -17,16 +15,21 @@ PINNED = Path(__file__).with_name("drift.json")
 REPLACED: dict[str, tuple[str, str]] = {
     "async_support/base/exchange.py": (
         "BaseExchange",
-        "__init__ get_event_loop init_throttler throttle __del__ __aenter__ __aexit__ open close"
-        " close_connector close_proxy_sessions fetch load_markets load_markets_helper sleep spawn"
-        " client delay watch_multiple watch on_connected on_error ws_dial_delay on_close"
-        " close_ws_clients load_order_book",
+        (
+            "__init__ get_event_loop init_throttler throttle __del__ __aenter__ __aexit__ open"
+            " close close_connector close_proxy_sessions fetch load_markets"
+            " load_markets_helper sleep spawn"
+            " client delay watch_multiple watch on_connected on_error ws_dial_delay on_close"
+            " close_ws_clients load_order_book"
+        ),
     ),
     "async_support/base/ws/client.py": (
         "Client",
-        "__init__ future reusableFuture resolve reject reset receive_loop open connect on_error"
-        " on_close closed handle_text_or_binary_message handle_message create_connection send"
-        " close aiohttp_close ping_loop",
+        (
+            "__init__ future reusableFuture resolve reject reset receive_loop open connect on_error"
+            " on_close closed handle_text_or_binary_message handle_message create_connection send"
+            " close aiohttp_close ping_loop"
+        ),
     ),
     "async_support/base/ws/future.py": ("Future", "resolve reject race"),
     "async_support/base/throttler.py": (
@@ -35,9 +38,11 @@ REPLACED: dict[str, tuple[str, str]] = {
     ),
     "base/exchange.py": (
         "BaseExchange",
-        "__init__ __del__ prepare_request_headers init_rest_rate_limiter check_proxy_settings"
-        " check_ws_proxy_settings is_text_response parse_json handle_http_status_code"
-        " incrementing_nonce fetch2 safe_string safe_number parse_number",
+        (
+            "__init__ __del__ prepare_request_headers init_rest_rate_limiter check_proxy_settings"
+            " check_ws_proxy_settings is_text_response parse_json handle_http_status_code"
+            " incrementing_nonce fetch2 safe_string safe_number parse_number"
+        ),
     ),
     "pro/kraken.py": (
         "kraken",
@@ -73,7 +78,9 @@ def scan() -> dict[str, Any]:
         }
         for name in names.split():
             found = functions.get(name)
-            hashes[f"{file}:{class_name}.{name}"] = None if found is None else _hash(ast.dump(found))
+            hashes[f"{file}:{class_name}.{name}"] = (
+                None if found is None else _hash(ast.dump(found))
+            )
         if "/base/" in file:
             hashes[f"{file}:{class_name} names"] = _hash(" ".join(sorted(functions)))
     return {"hashes": hashes, "asyncio": _asyncio_names()}
@@ -97,4 +104,3 @@ def _asyncio_names() -> dict[str, list[str]]:
 
 if __name__ == "__main__":
     PINNED.write_text(json.dumps(scan(), indent=1) + "\n", encoding="utf-8")
-    print(f"{PINNED} now pins {len(scan()['hashes'])} functions")

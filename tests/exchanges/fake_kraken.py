@@ -3,8 +3,6 @@
 Nothing happens by itself: tests push every frame, so nothing depends on time.
 """
 
-# ruff: noqa: ANN401, PLR0911 - rows are JSON; one answer per endpoint
-
 import base64
 import hashlib
 import hmac
@@ -14,12 +12,13 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import trio
 from websockets.exceptions import ConnectionClosed
 from websockets.trio.server import ServerConnection, serve
+
+from exchanges.json_text import Json
 
 API_KEY = "key-of-the-fake"
 API_SECRET = base64.b64encode(b"secret of the fake kraken").decode()
@@ -82,6 +81,10 @@ ASSETS = {
     }
     for name, alt in (("XETH", "ETH"), ("USDT", "USDT"), ("XXBT", "XBT"), ("ZUSD", "USD"))
 }
+BALANCES = {
+    "USDT": {"balance": "1000.00000000", "hold_trade": "0.10000000"},
+    "XETH": {"balance": "2.0000000010", "hold_trade": "0.0000000000"},
+}
 BIDS = [(f"{2999.99 - i / 100:.2f}", f"{1 + i}.50000000") for i in range(10)]
 ASKS = [(f"{3000.01 + i / 100:.2f}", f"{2 + i}.25000000") for i in range(10)]
 
@@ -97,7 +100,7 @@ class Request:
 
 
 # What to do instead of answering: gets the stream, returns the bytes to send or None to close.
-Fault = Callable[[trio.SocketStream], Any]
+Fault = Callable[[trio.SocketStream], Json]
 
 
 def status(code: int, body: str = '{"error":[]}', **headers: str) -> Fault:
@@ -141,7 +144,7 @@ class Socket:
     connection: ServerConnection
     path: str
     subscriptions: set[tuple[str, str]] = field(default_factory=set)
-    received: list[dict[str, Any]] = field(default_factory=list)
+    received: list[dict[str, Json]] = field(default_factory=list)
 
     async def send(self, message: object) -> None:
         text = message if isinstance(message, str) else json.dumps(message)
@@ -154,7 +157,7 @@ class FakeKraken:
     def __init__(self) -> None:
         self.requests: list[Request] = []
         self.faults: dict[str, list[Fault]] = defaultdict(list)
-        self.results: dict[str, Any] = {}
+        self.results: dict[str, Json] = {}
         self.orders: dict[str, dict[str, str]] = {}
         self.sockets: list[Socket] = []
         self.refusals: dict[str, list[str]] = defaultdict(list)
@@ -263,42 +266,28 @@ class FakeKraken:
             raise LookupError("EAPI:Invalid nonce")
         self.last_nonce = int(params["nonce"])
 
-    def _result(self, endpoint: str, params: dict[str, str]) -> Any:
+    def _result(self, endpoint: str, params: dict[str, str]) -> Json:
         if endpoint in self.results:
             result = self.results[endpoint]
             return result(params) if callable(result) else result
-        match endpoint:
-            case "AssetPairs":
-                return PAIRS
-            case "Assets":
-                return ASSETS
-            case "Time":
-                return {"unixtime": UNIX_TIME, "rfc1123": ""}
-            case "Depth":
-                rows = {
-                    "bids": [[*level, UNIX_TIME] for level in BIDS],
-                    "asks": [[*level, UNIX_TIME] for level in ASKS],
-                }
-                return {params["pair"]: rows}
-            case "BalanceEx":
-                return {
-                    "USDT": {"balance": "1000.00000000", "hold_trade": "0.10000000"},
-                    "XETH": {"balance": "2.0000000010", "hold_trade": "0.0000000000"},
-                }
-            case "GetWebSocketsToken":
-                self.tokens.append(f"token-{len(self.tokens)}")
-                return {"token": self.tokens[-1], "expires": 900}
-            case "AddOrder":
-                return self._add_order(params)
-            case "CancelOrder":
-                return self._cancel(params)
-            case "CancelAll":
-                count = len(self.orders)
-                self.orders.clear()
-                return {"count": count}
-        raise LookupError("EGeneral:Unknown method")
+        answers: dict[str, Callable[[dict[str, str]], Json]] = {
+            "AssetPairs": lambda _: PAIRS,
+            "Assets": lambda _: ASSETS,
+            "Time": lambda _: {"unixtime": UNIX_TIME, "rfc1123": ""},
+            "BalanceEx": lambda _: BALANCES,
+            "GetWebSocketsToken": lambda _: self._token(),
+            "AddOrder": self._add_order,
+            "CancelOrder": self._cancel,
+        }
+        if endpoint not in answers:
+            raise LookupError("EGeneral:Unknown method")
+        return answers[endpoint](params)
 
-    def _add_order(self, params: dict[str, str]) -> dict[str, Any]:
+    def _token(self) -> dict[str, Json]:
+        self.tokens.append(f"token-{len(self.tokens)}")
+        return {"token": self.tokens[-1], "expires": 900}
+
+    def _add_order(self, params: dict[str, str]) -> dict[str, Json]:
         if params["pair"] not in PAIRS:
             raise LookupError("EQuery:Unknown asset pair")
         if any(each.get("cl_ord_id") == params["cl_ord_id"] for each in self.orders.values()):
@@ -308,7 +297,7 @@ class FakeKraken:
         words = f"{params['type']} {params['volume']} {params['pair']} @ {params['ordertype']}"
         return {"descr": {"order": f"{words} {params.get('price', '')}"}, "txid": [order_id]}
 
-    def _cancel(self, params: dict[str, str]) -> dict[str, Any]:
+    def _cancel(self, params: dict[str, str]) -> dict[str, Json]:
         for order_id, order in self.orders.items():
             if params.get("txid") == order_id or (
                 "cl_ord_id" in params and params["cl_ord_id"] == order.get("cl_ord_id")
@@ -319,7 +308,7 @@ class FakeKraken:
 
     # -- WebSocket
 
-    def _gate(self, connection: ServerConnection, request: Any) -> Any:
+    def _gate(self, connection: ServerConnection, request: Json) -> Json:
         self.dials += 1
         self._changed.set()
         if not self.refuse_dials:
@@ -348,7 +337,7 @@ class FakeKraken:
             self.sockets.remove(socket)
             self._changed.set()
 
-    async def _react(self, socket: Socket, message: dict[str, Any]) -> None:
+    async def _react(self, socket: Socket, message: dict[str, Json]) -> None:
         method, params = message["method"], message.get("params", {})
         if method == "ping":
             await socket.send({"method": "pong", "req_id": message.get("req_id")})

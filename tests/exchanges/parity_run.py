@@ -1,31 +1,31 @@
-"""One side of the parity suite: `python -m tests.exchanges.parity_run stock|trio IDS...`.
+"""One side of the parity suite.
 
-Runs, for each exchange id, every public coroutine method with stubbed transport and prints one JSON
-document: call -> [requests and frames handed to the transport, outcome]. The other side must print
-the same. Offline; no socket is opened.
+Runs, for each exchange id, every public coroutine method with stubbed transport and returns call ->
+[requests and frames handed to the transport, outcome]. The other side must return the same.
+Offline; no socket is opened.
 """
-
-# ruff: noqa: ANN401, T201 - everything here is ccxt's; the document is printed
 
 import copy
 import importlib
 import inspect
 import json
-import random
-import sys
 import types
 import uuid
 from collections.abc import Callable, Iterator
-from typing import Any
+from unittest.mock import patch
 
-from exchanges import lazy
+import trio
+import trio.testing
 
-lazy.install()
-MODE = sys.argv[1] if len(sys.argv) > 1 else "stock"
+from exchanges.errors import CCXT_RAISES
+from exchanges.factory import trio_class
+from exchanges.json_text import Json
+from supervisor.clock import ManualClock
+
 NOW_MS = 1_700_000_000_000
 # A call that waits for an answer which never comes is recorded as pending after this long.
 PATIENCE_S = 0.5
-ARGUMENTS: dict[str, Any] = {
+ARGUMENTS: dict[str, Json] = {
     "symbol": "BTC/USDT",
     "symbols": ["BTC/USDT", "ETH/USDT"],
     "code": "USDT",
@@ -49,15 +49,13 @@ ARGUMENTS: dict[str, Any] = {
     "triggerPrice": 90.0,
     "stopLossPrice": 90.0,
     "takeProfitPrice": 120.0,
-    "orders": [
-        {"symbol": "BTC/USDT", "type": "limit", "side": "buy", "amount": 1, "price": 100.0}
-    ],
+    "orders": [{"symbol": "BTC/USDT", "type": "limit", "side": "buy", "amount": 1, "price": 100.0}],
     "clientOrderId": "cid1",
     "clientOrderIds": ["cid1"],
     "timeout": 60_000,
     "reload": True,
 }
-CONFIG: dict[str, Any] = {
+CONFIG: dict[str, Json] = {
     "enableRateLimit": False,
     "apiKey": "key",
     "secret": "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0",
@@ -67,6 +65,7 @@ CONFIG: dict[str, Any] = {
     "login": "login",
     "timeout": 2_000,
 }
+EMPTY_ANSWERS: tuple[Json, ...] = ({}, [])
 PREFIXES = (
     "fetch_", "watch_", "un_watch_", "create_", "cancel_", "edit_", "set_", "transfer", "withdraw",
     "close_", "load_", "authenticate", "sign_in",
@@ -87,16 +86,17 @@ def freeze_chance() -> None:
     base.seconds = staticmethod(lambda: NOW_MS // 1000)
     base.microseconds = staticmethod(lambda: NOW_MS * 1000)
     fixed = uuid.UUID(int=5)
-    uuid.uuid1 = uuid.uuid4 = lambda *_a, **_k: fixed  # type: ignore[assignment]
+    for name in ("uuid.uuid1", "uuid.uuid4"):
+        patch(name, lambda *_a, **_k: fixed).start()
     base.uuid = staticmethod(lambda: str(fixed))
     base.uuid16 = staticmethod(lambda _n=16: "0123456789abcdef")
     base.uuid22 = staticmethod(lambda _n=22: "0123456789abcdef012345")
-    random.random = lambda: 0.5  # type: ignore[method-assign]
-    random.randint = lambda low, _high: low  # type: ignore[method-assign]
+    patch("random.random", lambda: 0.5).start()
+    patch("random.randint", lambda low, _high: low).start()
 
 
-def methods(cls: type) -> dict[str, Callable[..., Any]]:
-    found: dict[str, Callable[..., Any]] = {}
+def methods(cls: type) -> dict[str, Callable[..., Json]]:
+    found: dict[str, Callable[..., Json]] = {}
     for base in cls.__mro__:
         if not base.__module__.startswith("ccxt."):
             continue
@@ -111,7 +111,7 @@ def methods(cls: type) -> dict[str, Callable[..., Any]]:
     return found
 
 
-def arguments(function: Callable[..., Any]) -> list[Any]:
+def arguments(function: Callable[..., Json]) -> list[Json]:
     values = []
     for parameter in inspect.signature(function).parameters.values():
         if parameter.name in ("self", "params") or parameter.kind in (
@@ -124,7 +124,7 @@ def arguments(function: Callable[..., Any]) -> list[Any]:
     return values
 
 
-def prepare(exchange: Any, canned: Any, log: list[Any]) -> None:
+def prepare(exchange: Json, canned: Json, log: list[Json]) -> None:
     """Give the exchange two markets and a fetch that answers `canned`."""
     markets = [
         exchange.safe_market_structure(
@@ -155,22 +155,22 @@ def prepare(exchange: Any, canned: Any, log: list[Any]) -> None:
     }
     exchange.set_markets(markets, currencies)
 
-    async def fetch(url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
+    async def fetch(url: str, method: str = "GET", headers: Json = None, body: Json = None) -> Json:
         log.append(["http", method, url, sorted((headers or {}).items()), body])
         return copy.deepcopy(canned)
 
     exchange.fetch = fetch
 
 
-def shown(value: Any) -> str:
+def shown(value: Json) -> str:
     return json.dumps(value, sort_keys=True, default=lambda _: "object")[:4000]
 
 
-def calls(ids: list[str]) -> Iterator[tuple[str, type, str, Callable[..., Any], Any]]:
+def calls(ids: list[str]) -> Iterator[tuple[str, type, str, Callable[..., Json], Json]]:
     for exchange_id in ids:
         cls = getattr(importlib.import_module(f"ccxt.pro.{exchange_id}"), exchange_id)
         for name, function in sorted(methods(cls).items()):
-            for canned in ({}, []):
+            for canned in EMPTY_ANSWERS:
                 yield f"{exchange_id}.{name}({canned})", cls, name, function, canned
 
 
@@ -179,7 +179,7 @@ class StubSocket:
 
     closed = False
 
-    def __init__(self, url: str, log: list[Any]) -> None:
+    def __init__(self, url: str, log: list[Json]) -> None:
         self.url, self.log = url, log
 
     async def send_str(self, text: str) -> None:
@@ -193,22 +193,22 @@ class StubSocket:
     aclose = close
 
 
-def run_stock(ids: list[str]) -> dict[str, Any]:
+def run_stock(ids: list[str]) -> dict[str, Json]:
     import asyncio
     import ssl
 
     # One for all: making it takes longer than a call.
     tls = ssl.create_default_context()
 
-    async def one(cls: type, name: str, function: Callable[..., Any], canned: Any) -> list[Any]:
-        log: list[Any] = []
+    async def one(cls: type, name: str, function: Callable[..., Json], canned: Json) -> list[Json]:
+        log: list[Json] = []
         exchange = cls(copy.deepcopy(CONFIG))
         prepare(exchange, canned, log)
         exchange.ssl_context = tls
         exchange.open()
         make = exchange.client
 
-        def client(url: str) -> Any:
+        def client(url: str) -> Json:
             found = make(url)
             if found.connection is None:
                 found.connection, found.isConnected = StubSocket(url, log), True
@@ -222,19 +222,19 @@ def run_stock(ids: list[str]) -> dict[str, Any]:
             if inspect.isawaitable(result):
                 result = await asyncio.wait_for(result, PATIENCE_S)
             outcome = "ok " + shown(result)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             outcome = "pending"
-        except Exception as error:  # noqa: BLE001 - the outcome is what is compared
+        except CCXT_RAISES as error:
             outcome = f"{type(error).__name__}: {error}"[:300]
         exchange.timeout_on_exit = 0
         await exchange.close()
         return [sorted(log, key=shown), outcome]
 
-    async def main() -> dict[str, Any]:
-        results: dict[str, Any] = {}
+    async def main() -> dict[str, Json]:
+        results: dict[str, Json] = {}
         gate = asyncio.Semaphore(32)
 
-        async def record(key: str, *call: Any) -> None:
+        async def record(key: str, *call: Json) -> None:
             async with gate:
                 results[key] = await one(*call)
 
@@ -244,72 +244,66 @@ def run_stock(ids: list[str]) -> dict[str, Any]:
     return asyncio.run(main())
 
 
-def run_trio(ids: list[str]) -> dict[str, Any]:
-    import trio
-    import trio.testing
+# The stubs of the trio side find the log of their exchange by the headers they are dialed with.
+LOGS: dict[str, list[Json]] = {}
 
-    from exchanges import socket_client
-    from exchanges.factory import trio_class
-    from supervisor.clock import ManualClock
 
-    current_log: dict[str, list[Any]] = {}
+class TrioStub(StubSocket):
+    """Never receives anything."""
 
-    async def one(cls: type, name: str, function: Callable[..., Any], canned: Any) -> list[Any]:
-        log: list[Any] = []
-        clock = ManualClock(NOW_MS * 1_000_000)
-        exchange = trio_class(cls)(copy.deepcopy(CONFIG), clock=clock)
-        prepare(exchange, canned, log)
-        current_log[str(id(exchange))] = log
-        async with exchange:
-            make = exchange.client
+    async def receive(self) -> None:
+        await trio.sleep_forever()
 
-            def client(url: str) -> Any:
-                found = make(url)
-                found.options = {**found.options, "headers": {"log": str(id(exchange))}}
-                return found
+    async def send_ping(self) -> None:
+        return
 
-            exchange.client = client
-            outcome = "pending"
-            try:
-                with trio.move_on_after(PATIENCE_S):
-                    result = getattr(exchange, name)(*arguments(function))
-                    if inspect.isawaitable(result):
-                        result = await result
-                    outcome = "ok " + shown(result)
-            except Exception as error:  # noqa: BLE001 - the outcome is what is compared
-                outcome = f"{type(error).__name__}: {error}"[:300]
-        return [sorted(log, key=shown), outcome]
 
-    class TrioStub(StubSocket):
-        async def receive(self) -> Any:
-            await trio.sleep_forever()
+async def dial(url: str, _tls: object, headers: dict[str, str], *, compress: bool) -> TrioStub:
+    return TrioStub(url, LOGS[headers["log"]])
 
-        async def send_ping(self) -> None:
-            return
 
-    async def dial(url: str, _tls: Any, headers: Any, *, compress: bool) -> TrioStub:
-        return TrioStub(url, current_log[headers["log"]])
+async def call_on_trio(
+    cls: type, name: str, function: Callable[..., Json], canned: Json
+) -> list[Json]:
+    log: list[Json] = []
+    exchange = trio_class(cls)(copy.deepcopy(CONFIG), clock=ManualClock(NOW_MS * 1_000_000))
+    prepare(exchange, canned, log)
+    LOGS[str(id(exchange))] = log
+    outcome = "pending"
+    async with exchange:
+        make = exchange.client
 
-    socket_client.dial = dial  # type: ignore[assignment]
+        def client(url: str) -> Json:
+            found = make(url)
+            found.options = {**found.options, "headers": {"log": str(id(exchange))}}
+            return found
 
-    async def main() -> dict[str, Any]:
-        results: dict[str, Any] = {}
+        vars(exchange)["client"] = client
+        try:
+            with trio.move_on_after(PATIENCE_S):
+                result = getattr(exchange, name)(*arguments(function))
+                if inspect.isawaitable(result):
+                    result = await result
+                outcome = "ok " + shown(result)
+        except CCXT_RAISES as error:
+            outcome = f"{type(error).__name__}: {error}"[:300]
+    return [sorted(log, key=shown), outcome]
+
+
+def run_trio(ids: list[str]) -> dict[str, Json]:
+    async def main() -> dict[str, Json]:
+        results: dict[str, Json] = {}
         gate = trio.CapacityLimiter(32)
 
-        async def record(key: str, *call: Any) -> None:
+        async def record(key: str, *call: Json) -> None:
             async with gate:
-                results[key] = await one(*call)
+                results[key] = await call_on_trio(*call)
 
         async with trio.open_nursery() as nursery:
             for call in calls(ids):
                 nursery.start_soon(record, *call)
         return results
 
-    # Virtual time: a call that waits is known to wait at once.
-    return trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
-
-
-if __name__ == "__main__":
-    freeze_chance()
-    side = run_stock if MODE == "stock" else run_trio
-    print(json.dumps(side(sys.argv[2:]), sort_keys=True))
+    with patch("exchanges.socket_client.dial", dial):
+        # Virtual time: a call that waits is known to wait at once.
+        return trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))

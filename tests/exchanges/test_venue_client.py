@@ -1,14 +1,12 @@
-# ruff: noqa: ANN401 - rows are JSON
-
 import logging
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
 
 import pytest
 import trio
 
 from exchanges.errors import Code, VenueError
+from exchanges.json_text import Json
 from exchanges.types import Credentials, Endpoints, OrderTicket
 from exchanges.venue_client import VenueClient, open_venue
 from supervisor.clock import ManualClock
@@ -27,8 +25,8 @@ from tests.exchanges.fake_kraken import (
 NOW_NS = UNIX_TIME * SECOND_NS
 
 
-def ticket(**changes: Any) -> OrderTicket:
-    values: dict[str, Any] = {
+def ticket(**changes: Json) -> OrderTicket:
+    values: dict[str, Json] = {
         "client_order_id": "6ba7b810-9dad-11d1-80b4-00c04fd430c8",
         "symbol": "ETH/USDT",
         "side": "buy",
@@ -109,7 +107,7 @@ async def test_deadline_is_cut_to_what_the_venue_takes(
     ],
 )
 async def test_impossible_tickets_are_refused_before_anything_is_sent(
-    fake: FakeKraken, venue: VenueClient, changes: dict[str, Any]
+    fake: FakeKraken, venue: VenueClient, changes: dict[str, Json]
 ) -> None:
     with pytest.raises(VenueError) as caught:
         await venue.submit(ticket(**changes))
@@ -125,6 +123,11 @@ async def test_cancel_by_either_id(fake: FakeKraken, venue: VenueClient) -> None
     assert caught.value.code is Code.NOT_FOUND
     assert "txid" not in fake.seen("CancelOrder")[0].params
     assert fake.seen("CancelOrder")[1].params["txid"] == accepted.venue_order_id
+
+
+async def test_cancel_all(fake: FakeKraken, venue: VenueClient) -> None:
+    fake.results["CancelAll"] = {"count": 4}
+    assert (await venue.cancel_all()).count == 4
 
 
 async def test_cancel_takes_one_id(venue: VenueClient) -> None:
@@ -306,7 +309,7 @@ async def test_private_call_without_credentials_is_refused_here(
     assert not fake.seen("BalanceEx")
 
 
-def order_row(**changes: Any) -> dict[str, Any]:
+def order_row(**changes: Json) -> dict[str, Json]:
     return {
         "refid": None,
         "userref": 0,
@@ -350,8 +353,8 @@ async def test_open_orders(fake: FakeKraken, venue: VenueClient) -> None:
     assert report.exec_ids == ("TTTTTT-11111-AAAAAA",)
 
 
-def _pages(rows: dict[str, Any], key: str) -> Callable[[dict[str, str]], dict[str, Any]]:
-    def answer(params: dict[str, str]) -> dict[str, Any]:
+def _pages(rows: dict[str, Json], key: str) -> Callable[[dict[str, str]], dict[str, Json]]:
+    def answer(params: dict[str, str]) -> dict[str, Json]:
         offset = int(params.get("ofs", 0))
         page = dict(list(rows.items())[offset : offset + 50])
         return {key: page, "count": len(rows)}

@@ -1,19 +1,17 @@
-"""One side of the wire suite: `python -m tests.exchanges.wire_run stock|trio IDS...`.
+"""One side of the wire suite.
 
-Calls some methods of each exchange with every address replaced by a capturing server on loopback, and
-prints the raw requests, so that the two sides can be compared byte for byte.
+Calls some methods of each exchange with every address replaced by a capturing server on loopback,
+and returns the raw requests, so that the two sides can be compared byte for byte.
 """
 
-# ruff: noqa: ANN401, T201 - everything here is ccxt's; the document is printed
-
+import contextlib
 import copy
 import importlib
-import json
 import re
-import sys
-from typing import Any
 
-from tests.exchanges.parity_run import CONFIG, MODE, NOW_MS, arguments, freeze_chance, prepare
+from exchanges.errors import CCXT_RAISES
+from exchanges.json_text import Json
+from tests.exchanges.parity_run import CONFIG, NOW_MS, arguments, prepare
 
 CALLS = (
     "fetch_ticker", "fetch_tickers", "fetch_order_book", "fetch_trades", "fetch_ohlcv",
@@ -29,7 +27,7 @@ class Capture:
 
     def __init__(self) -> None:
         self.buffer = b""
-        self.requests: list[Any] = []
+        self.requests: list[Json] = []
 
     def feed(self, data: bytes) -> int:
         """Take bytes; return how many whole requests they completed."""
@@ -47,26 +45,26 @@ class Capture:
         return count
 
 
-def readable(head: bytes, body: bytes) -> list[Any]:
+def readable(head: bytes, body: bytes) -> list[Json]:
     first, *lines = head.decode("latin-1").split("\r\n")
     headers = sorted(tuple(line.split(": ", 1)) for line in lines)
     return [first, [each for each in headers if each[0].lower() != "host"], body.decode()]
 
 
-def redirect(exchange: Any, port: int) -> None:
+def redirect(exchange: Json, port: int) -> None:
     prepared = type(exchange).fetch
 
-    async def fetch(url: str, *args: Any, **kwargs: Any) -> Any:
+    async def fetch(url: str, *args: Json, **kwargs: Json) -> Json:
         local = re.sub(r"^https?://[^/?]*", f"http://127.0.0.1:{port}", url)
         return await prepared(exchange, local, *args, **kwargs)
 
     exchange.fetch = fetch
 
 
-def run_stock(ids: list[str]) -> dict[str, Any]:
+def run_stock(ids: list[str]) -> dict[str, Json]:
     import asyncio
 
-    async def main() -> dict[str, Any]:
+    async def main() -> dict[str, Json]:
         capture = Capture()
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -77,17 +75,15 @@ def run_stock(ids: list[str]) -> dict[str, Any]:
 
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        results: dict[str, Any] = {}
+        results: dict[str, Json] = {}
         for exchange_id in ids:
             cls = getattr(importlib.import_module(f"ccxt.pro.{exchange_id}"), exchange_id)
             exchange = cls(copy.deepcopy(CONFIG))
             prepare(exchange, {}, [])
             redirect(exchange, port)
             for name in CALLS:
-                try:
+                with contextlib.suppress(*CCXT_RAISES):
                     await getattr(exchange, name)(*arguments(getattr(cls, name)))
-                except Exception:  # noqa: BLE001, S110 - only the request counts
-                    pass
                 results[f"{exchange_id}.{name}"], capture.requests = capture.requests, []
             exchange.timeout_on_exit = 0
             await exchange.close()
@@ -97,20 +93,20 @@ def run_stock(ids: list[str]) -> dict[str, Any]:
     return asyncio.run(main())
 
 
-def run_trio(ids: list[str]) -> dict[str, Any]:
+def run_trio(ids: list[str]) -> dict[str, Json]:
     import trio
 
     from exchanges.factory import trio_class
     from supervisor.clock import ManualClock
 
-    async def main() -> dict[str, Any]:
+    async def main() -> dict[str, Json]:
         capture = Capture()
 
         async def serve(stream: trio.SocketStream) -> None:
             async for data in stream:
                 await stream.send_all(ANSWER * capture.feed(bytes(data)))
 
-        results: dict[str, Any] = {}
+        results: dict[str, Json] = {}
         async with trio.open_nursery() as nursery:
             listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
             nursery.start_soon(trio.serve_listeners, serve, listeners)
@@ -122,19 +118,11 @@ def run_trio(ids: list[str]) -> dict[str, Any]:
                     prepare(exchange, {}, [])
                     redirect(exchange, port)
                     for name in CALLS:
-                        try:
+                        with contextlib.suppress(*CCXT_RAISES):
                             await getattr(exchange, name)(*arguments(getattr(cls, name)))
-                        except Exception:  # noqa: BLE001, S110 - only the request counts
-                            pass
                         results[f"{exchange_id}.{name}"] = capture.requests
                         capture.requests = []
             nursery.cancel_scope.cancel()
         return results
 
     return trio.run(main)
-
-
-if __name__ == "__main__":
-    freeze_chance()
-    side = run_stock if MODE == "stock" else run_trio
-    print(json.dumps(side(sys.argv[2:]), sort_keys=True))
