@@ -86,12 +86,12 @@ def handle_update(desk: Desk, message: OrderUpdate) -> None:
     order.state = message.state
     if order.cancel_wanted and order.state in (OrderState.OPEN, OrderState.UNKNOWN):
         send_cancel(desk, order)
-    _close_if_over(desk, order)
+    _close_if_over(desk, order, message.reason)
     if order.open and order.state in TERMINAL:
         # Fills are still to come: the sleeve hears of the end with the last of them.
         return
     if changed:
-        if order.exit_id:
+        if order.exit_id and order.state not in TERMINAL:
             answer_exit(desk, order, message.reason)
         desk.tell_of(order, message.reason)
 
@@ -128,7 +128,7 @@ def _state_irregular(desk: Desk, order: Reservation, exec_id: str, lots: int) ->
         )
 
 
-def _close_if_over(desk: Desk, order: Reservation) -> None:
+def _close_if_over(desk: Desk, order: Reservation, reason: str = "") -> None:
     """Void what an order holds once nothing more can come; keep what told fills will take."""
     if order.state not in TERMINAL:
         return
@@ -144,8 +144,8 @@ def _close_if_over(desk: Desk, order: Reservation) -> None:
     while len(closed) >= CLOSED_KEPT:
         del closed[next(iter(closed))]
     closed[order.client_order_id] = order
-    if order.exit_id and order.state is OrderState.FILLED:
-        answer_exit(desk, order, "")
+    if order.exit_id:
+        answer_exit(desk, order, reason)
 
 
 def _reopen(desk: Desk, order: Reservation, message: OrderUpdate) -> None:

@@ -32,7 +32,7 @@ from messages.money import (
     VaultConfigured,
 )
 from messages.orders import CancelIntent, Fill, Intent, OrderUpdate, ProtectiveExit
-from messages.runtime import Booted, TimerFired
+from messages.runtime import Booted, TimerFired, Undeliverable
 from supervisor.actor import Actor, Context
 
 
@@ -175,6 +175,15 @@ class Ledger(Actor[LedgerState]):
         if state.config is not None:
             state.books.check()
             record_rows(state, ctx, moved=True)
+
+    def on_undeliverable(self, state: LedgerState, message: Undeliverable, ctx: Context) -> None:
+        desk = Desk(state, ctx)
+        if message.address != desk.config.alerts:
+            desk.page(
+                "nobody there",
+                f"a {message.tag_sent} to {message.address} found nobody, and what it reserved "
+                "stays reserved: compare the vault's configuration with `bot tree`",
+            )
 
     def on_timer(self, state: LedgerState, message: TimerFired, ctx: Context) -> None:
         if message.name == ROWS_TIMER:

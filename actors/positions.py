@@ -5,6 +5,7 @@ paid. So at every moment cash + value = money put in + realised + unrealised, to
 """
 
 from fractions import Fraction
+from functools import lru_cache
 
 import msgspec
 
@@ -73,6 +74,8 @@ def lots_affordable(instrument: Instrument, price_ticks: int, cash_minor: int) -
     return min(lots, instrument.quantity_lots_max)
 
 
+# More than a vault has instruments; working it out costs ten times as much as looking it up.
+@lru_cache(maxsize=1_024)
 def lot_minor(instrument: Instrument) -> int:
     """Return one lot in minor units of base."""
     return instrument.base_minor(1)

@@ -1,8 +1,7 @@
 """Money: who may trade how much, and how books are compared with the venue's.
 
-Amounts are int64 minor units of the asset named beside them. Accounts are paths inside one vault:
-`external`, `reserve`, `tradeable`, `sleeve/<name>/cash`, `sleeve/<name>/<base>`, `fees`,
-`funding`, `rounding`.
+Amounts are int64 minor units of the asset named beside them. The accounts of a vault are paths,
+such as `tradeable` or `sleeve/<name>/cash`; `actors/books.py` lists them.
 """
 
 from enum import Enum

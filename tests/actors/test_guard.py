@@ -352,6 +352,19 @@ def test_the_ledger_frees_coins_that_a_resting_sell_offers() -> None:
     assert len(vault.sent(OrderRequest)) == 1
 
 
+def test_guard_hears_of_an_exit_that_ends_before_its_fills_come() -> None:
+    vault = Vault()
+    held(vault)
+    vault.do(exit_of(1_000))
+    order = vault.sent(OrderRequest)[0].terms.client_order_id
+    vault.update(order, OrderState.CANCELLED, 400, "no buyer")
+    assert vault.sent(ExitUpdate) == []
+    vault.fill(order, Side.SELL, 400, 190_000)
+    (update,) = vault.sent(ExitUpdate)
+    assert update.state is OrderState.CANCELLED
+    assert vault.sent(Protect)[0].position_lots == 600
+
+
 def test_the_ledger_books_what_guard_placed_itself() -> None:
     vault = Vault()
     held(vault)

@@ -3,6 +3,8 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from actors.sleeves import indicators as ind
 from actors.sleeves.compiled import compiled
 from actors.sleeves.strategies.buy_low_sell_high import BuyLowSellHigh
@@ -34,6 +36,7 @@ def path(seed: int, length: int) -> list[Leg]:
     return legs
 
 
+@pytest.mark.check
 def test_the_compiled_step_does_the_same_to_the_last_bit() -> None:
     fast = compiled(BuyLowSellHigh.step)
     for seed in range(20):
