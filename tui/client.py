@@ -243,6 +243,7 @@ class Client:
         former = self._store.greet(welcome)
         if former is not None:
             self.on_restart(former, welcome)
+        self._ping_once(line)
         for wish in self._wishes.values():
             self._send(wish)
         for request_id, pending in self._pending.items():
@@ -268,14 +269,16 @@ class Client:
         while True:
             await asyncio.sleep(control.PING_EVERY_S)
             if line.greeted:
-                line.number += 1
-                now_s = self._now_s()
-                # Unanswered pings are few by nature; when the daemon hangs, the oldest ones tell
-                # enough.
-                if len(line.pings) < control.IDLE_MAX_S:
-                    line.pings[line.number] = now_s
-                self._send(control.Ping(number=line.number, sent_ns=int(now_s * 1e9)))
+                self._ping_once(line)
             self._expire()
+
+    def _ping_once(self, line: _Line) -> None:
+        line.number += 1
+        now_s = self._now_s()
+        # Unanswered pings are few by nature; when the daemon hangs, the oldest ones tell enough.
+        if len(line.pings) < control.IDLE_MAX_S:
+            line.pings[line.number] = now_s
+        self._send(control.Ping(number=line.number, sent_ns=int(now_s * 1e9)))
 
     def _expire(self) -> None:
         now_s = self._now_s()

@@ -52,7 +52,10 @@ class Driven:
     server: FakeDaemon
 
     async def press(self, *keys: str) -> None:
-        await self.pilot.press(*keys)
+        """Press keys one after another; wait for rest once, after the last."""
+        for key in keys:
+            self.app.simulate_key(key)
+            await asyncio.sleep(LOOK_S / 4)
         await self.pilot.pause()
 
     async def type(self, text: str) -> None:

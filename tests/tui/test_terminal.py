@@ -28,6 +28,9 @@ def scenario(
             async with terminal(*words, size=size, ignore_hangup=ignore_hangup) as pseudo:
                 await pseudo.until("LIVE")
                 await pseudo.until("of 26")
+                if size[0] >= 120:
+                    # The first answered ping fills the rest of the status line.
+                    await pseudo.until("lag")
                 await body(pseudo, server)
 
     run(inner())
@@ -57,9 +60,9 @@ def test_a_normal_screen_stays_below_three_kilobytes_a_second(tmp_path: Path, ke
     async def body(pseudo: Pseudo, server: FakeDaemon) -> None:
         pseudo.type(key)
         async with running(stir(server, 2, 5)):
-            await asyncio.sleep(1.0)
-            plain, _ = await pseudo.bytes_in(3.0)
-        assert 0 < plain / 3 <= 3_000
+            await asyncio.sleep(0.5)
+            plain, _ = await pseudo.bytes_in(2.5)
+        assert 0 < plain / 2.5 <= 3_000
 
     scenario(tmp_path, body)
 
