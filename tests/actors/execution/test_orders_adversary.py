@@ -156,6 +156,18 @@ class OrdersAgainstAdversary(RuleBasedStateMachine):
             pass
         self.probe.now_ns = until_ns
 
+    @rule(seconds=st.sampled_from([2, 7, 12]))
+    def behave(self, seconds: int) -> None:
+        """Answer every question honestly as it comes, for a while."""
+        until_ns = self.probe.now_ns + seconds * SECOND_NS
+        while True:
+            questions = [c for c in self.venue.commands if not isinstance(c, Submit)]
+            for question in questions:
+                self.answer(pick=self.venue.commands.index(question), fate="", good=True)
+            if not questions and not self.fire_due(until_ns):
+                break
+        self.probe.now_ns = until_ns
+
     def fire_due(self, until_ns: int) -> bool:
         timer = self.probe.fold.timers.get("agenda")
         if timer is None or timer[0] > until_ns:
@@ -187,6 +199,11 @@ class OrdersAgainstAdversary(RuleBasedStateMachine):
     def books_hold_only_what_the_venue_filled(self) -> None:
         known = {f.exec_id: f.quantity_lots for o in self.venue.orders.values() for f in o.fills}
         assert self.fills.items() <= known.items()
+
+    @invariant()
+    def absent_means_absent(self) -> None:
+        absent = {ours for ours, end in self.ended.items() if end.state is OrderState.ABSENT}
+        assert not (absent & set(self.venue.orders)), "the venue has it"
 
     @invariant()
     def what_has_ended_is_not_live(self) -> None:
