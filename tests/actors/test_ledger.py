@@ -1,4 +1,5 @@
 import pytest
+from msgspec.structs import replace
 
 from actors.vault import realised_minor, total_minor, unrealised_minor
 from messages.market import InstrumentListed
@@ -24,7 +25,7 @@ from messages.orders import (
     TimeInForce,
 )
 from messages.rows import BalanceRow, FillRow, SleeveRow, TransferRow, VaultRow
-from messages.runtime import Booted
+from messages.runtime import Booted, Undeliverable
 from supervisor.probe import Armed
 from tests.actors.vaults import SYMBOL, USDT, VENUE, Vault, config, instrument
 
@@ -463,6 +464,23 @@ def test_a_restart_checks_the_books_and_shows_them() -> None:
     vault.state.books.balances["USDT"]["tradeable"] += 1
     with pytest.raises(AssertionError, match="do not balance"):
         vault.do(Booted(boot=3))
+
+
+def test_a_new_configuration_changes_what_it_changes() -> None:
+    vault = Vault()
+    vault.do(Allocate(sleeve="quiet", allocated_minor=4_200 * USDT, operator="ann"))
+    vault.do(config(flash=4_100))
+    assert figures(vault) == (1_000, 0, 700, 4_200, 4_100), "what was set by hand stays"
+    alone = config(flash=4_100)
+    vault.do(replace(alone, sleeves=alone.sleeves[1:], tradeable_minor=8_500 * USDT))
+    assert figures(vault) == (1_000, 500, 4_400, 0, 4_100), "8 500 are in the pool"
+    assert vault.account("external") == -10_000 * USDT
+
+
+def test_what_nobody_received_pages() -> None:
+    vault = Vault()
+    vault.do(Undeliverable(address="/risk", tag_sent="orders.OrderRequest"))
+    assert vault.pages() == ["nobody there"]
 
 
 def test_the_same_messages_give_the_same_orders() -> None:
