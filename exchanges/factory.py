@@ -59,7 +59,7 @@ def _initializer(cls: type) -> Callable[..., None]:
     ) -> None:
         # Before ccxt's constructor, which may ask for the time.
         self._clock = clock
-        cls.__init__(self, config or {})  # type: ignore[misc]  # the base's initializer, as super() would
+        cls.__init__(self, config or {})  # type: ignore[misc]  # what super() would call
 
     return __init__
 

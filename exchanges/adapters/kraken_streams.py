@@ -280,6 +280,9 @@ class KrakenStreams:
     def _next_sequence(self, message: Row, topic: Topic) -> int | None:
         """Return the frame's number, None for one that came before. Raises on a gap."""
         channel = _KRAKEN_CHANNEL[topic.channel]
+        if "sequence" not in message:
+            # Its documentation does not promise the number: without one nothing can be checked.
+            return 0
         sequence = int(message["sequence"])
         last = self._sequences.get(channel)
         if last is not None and sequence <= last:

@@ -240,7 +240,7 @@ class FakeKraken:
         if self.faults[endpoint]:
             outcome = await self.faults[endpoint].pop(0)(stream)
             if outcome != "answer":
-                return outcome  # type: ignore[no-any-return]  # bytes or None by the fault's contract
+                return outcome  # type: ignore[no-any-return]  # a fault gives bytes or None
         try:
             if "/private/" in path:
                 self._authenticate(path, head, body, params)

@@ -278,7 +278,7 @@ async def call_on_trio(
             found.options = {**found.options, "headers": {"log": str(id(exchange))}}
             return found
 
-        vars(exchange)["client"] = client
+        exchange.__dict__["client"] = client
         try:
             with trio.move_on_after(PATIENCE_S):
                 result = getattr(exchange, name)(*arguments(function))

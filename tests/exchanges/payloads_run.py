@@ -43,8 +43,8 @@ ANSWERS: dict[str, tuple[str, list[Json]]] = {
     "fetch_ticker": (
         (
             '{"ETHUSDT":{"a":["3000.01","1","1.000"],"b":["3000.00","2","2.000"],"c":["3000.01",'
-            '"0.01"],"v":["1.5","2.5"],"p":["3000.1","3000.2"],"t":[1,2],"l":["1","2"],"h":["3","4"],'
-            '"o":"2990.5"}}'
+            '"0.01"],"v":["1.5","2.5"],"p":["3000.1","3000.2"],"t":[1,2],"l":["1","2"],'
+            '"h":["3","4"],"o":"2990.5"}}'
         ),
         ["ETH/USDT"],
     ),
@@ -64,13 +64,14 @@ FRAMES = (
         f'{checksum_of(BIDS, ASKS)},"timestamp":"{TIME}"}}]}}'
     ),
     (
-        '{"channel":"trade","type":"update","data":[{"symbol":"ETH/USDT","side":"sell","price":3000.50,'
-        f'"qty":0.25000000,"ord_type":"market","trade_id":5,"timestamp":"{TIME}"}}]}}'
+        '{"channel":"trade","type":"update","data":[{"symbol":"ETH/USDT","side":"sell",'
+        f'"price":3000.50,"qty":0.25000000,"ord_type":"market","trade_id":5,'
+        f'"timestamp":"{TIME}"}}]}}'
     ),
     (
-        '{"channel":"ticker","type":"snapshot","data":[{"symbol":"ETH/USDT","bid":2999.99,"bid_qty":'
-        '1.50000000,"ask":3000.01,"ask_qty":2,"last":3000,"volume":10.25,"vwap":3000.1,"low":1,"high"'
-        ':2,"change":-1.5,"change_pct":-0.1}]}'
+        '{"channel":"ticker","type":"snapshot","data":[{"symbol":"ETH/USDT","bid":2999.99,'
+        '"bid_qty":1.50000000,"ask":3000.01,"ask_qty":2,"last":3000,"volume":10.25,"vwap":3000.1,'
+        '"low":1,"high":2,"change":-1.5,"change_pct":-0.1}]}'
     ),
     (
         '{"channel":"ohlc","type":"update","data":[{"symbol":"ETH/USDT","open":3000,"high":3001.50,'
@@ -78,8 +79,8 @@ FRAMES = (
         f'"interval_begin":"{TIME}","timestamp":"{TIME}"}}]}}'
     ),
     (
-        '{"channel":"balances","type":"snapshot","sequence":1,"data":[{"asset":"USDT","asset_class":'
-        '"currency","balance":1000.10000000}]}'
+        '{"channel":"balances","type":"snapshot","sequence":1,"data":[{"asset":"USDT",'
+        '"asset_class":"currency","balance":1000.10000000}]}'
     ),
     (
         '{"channel":"executions","type":"update","sequence":2,"data":[{"order_id":"O1","symbol":'
@@ -88,9 +89,10 @@ FRAMES = (
         f'"new","fee_usd_equiv":0.0,"timestamp":"{TIME}"}}]}}'
     ),
     (
-        '{"channel":"executions","type":"update","sequence":3,"data":[{"order_id":"O1","exec_id":"T1",'
-        '"exec_type":"trade","symbol":"ETH/USDT","side":"sell","last_qty":0.01000000,"last_price":'
-        '3001.50,"liquidity_ind":"m","cost":30.015,"order_status":"filled","order_type":"limit",'
+        '{"channel":"executions","type":"update","sequence":3,"data":[{"order_id":"O1",'
+        '"exec_id":"T1","exec_type":"trade","symbol":"ETH/USDT","side":"sell",'
+        '"last_qty":0.01000000,"last_price":3001.50,"liquidity_ind":"m","cost":30.015,'
+        '"order_status":"filled","order_type":"limit",'
         f'"timestamp":"{TIME}","fees":[{{"asset":"USDT","qty":0.048}}]}}]}}'
     ),
 )
