@@ -79,9 +79,7 @@ def bot() -> None:
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code; errors are said on standard error."""
     try:
-        bot.main(args=arguments, prog_name="bot", standalone_mode=False)
-    except click.exceptions.Exit as ended:
-        return ended.exit_code
+        ended = bot.main(args=arguments, prog_name="bot", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return error.exit_code
@@ -92,7 +90,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         # The reader of our output, a pager perhaps, has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    return 0
+    return ended if isinstance(ended, int) else 0
 
 
 def main() -> NoReturn:

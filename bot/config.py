@@ -27,10 +27,12 @@ from bot.checking import NOTHING, Checker, nearest, path_text
 from bot.roster_checks import check_roster
 from bot.toml_lines import KeyPath, lines_of, nearest_line
 from messages.settings import (
+    Asset,
     Defaults,
     Name,
     RiskSettings,
     Roster,
+    Scale,
     TreeSettings,
     VenueSettings,
 )
@@ -75,6 +77,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     venues: Annotated[dict[Name, VenueSettings], msgspec.Meta(min_length=1)]
     limits: RiskSettings
     log: LogSettings = LogSettings()
+    assets: dict[Asset, Scale] = {}
     defaults: Defaults = Defaults()
     first_run: Roster = Roster()
 
@@ -86,7 +89,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     def tree_settings(self, roster: Roster) -> TreeSettings:
         """Return what the trading tree is built from, with the roster in force."""
         return TreeSettings(
-            venues=self.venues, limits=self.limits, defaults=self.defaults, roster=roster
+            venues=self.venues,
+            limits=self.limits,
+            defaults=self.defaults,
+            assets=self.assets,
+            roster=roster,
         )
 
     @property
@@ -241,6 +248,11 @@ def _put(document: dict[str, Any], name: str, value: str) -> KeyPath:
 
 
 # --- folders and the socket
+
+
+def pointer_path(folder: Path) -> Path:
+    """Return the file in a data folder that names the control socket of the bot that runs."""
+    return folder / "socket"
 
 
 def data_folder(environment: Environment, named: str | None, configured: str | None = None) -> Path:

@@ -178,10 +178,15 @@ class Defaults(msgspec.Struct, frozen=True, kw_only=True):
     edge_bps_min: BasisPoints = 5
 
 
+Scale = Annotated[int, msgspec.Meta(ge=0, le=12)]
+
+
 class TreeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that the trading tree is built from."""
 
     venues: dict[Name, VenueSettings]
     limits: RiskSettings
     defaults: Defaults
+    assets: dict[Asset, Scale]
+    """Decimals of an asset's minor unit; what is not named has 8."""
     roster: Roster

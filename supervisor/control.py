@@ -7,6 +7,7 @@ bounded, and one that stalls, idles or sends what the protocol does not have is 
 
 import logging
 import os
+import pwd
 import socket
 import struct
 from collections import Counter, OrderedDict
@@ -202,6 +203,15 @@ class ControlPort(Port):
             read_only=bool(reason),
             read_only_reason=reason,
         )
+
+    def operator(self, hello: Hello, stream: HalfCloseableStream) -> str:
+        """Return who is at the other end, for the audit: the user, and what they use."""
+        uid = peer_uid(stream)
+        try:
+            user = pwd.getpwuid(uid).pw_name
+        except KeyError:
+            user = f"user {uid}"
+        return f"{user} ({hello.client})" if hello.client else user
 
     # --- requests
 

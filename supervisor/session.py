@@ -46,6 +46,9 @@ class Server(Protocol):
     def welcome(self, hello: Hello, stream: HalfCloseableStream) -> Welcome:
         """Return the answer to a client's first frame."""
 
+    def operator(self, hello: Hello, stream: HalfCloseableStream) -> str:
+        """Return who is at the other end, for the audit."""
+
     async def answer(self, request: Request, operator: str, read_only_reason: str) -> Answer:
         """Return the one answer to a request."""
 
@@ -134,7 +137,7 @@ class Session:
             raise _EndedError(Goodbye(reason=GoodbyeReason.PROTOCOL, text=text))
         welcome = self._server.welcome(hello, self._stream)
         self._read_only_reason = welcome.read_only_reason
-        self._operator = hello.client or "client"
+        self._operator = self._server.operator(hello, self._stream)
         await self._outbox.put(encode_frame(welcome))
 
     async def _converse(self, nursery: trio.Nursery) -> None:

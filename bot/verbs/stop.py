@@ -3,9 +3,8 @@
 from pathlib import Path
 
 import click
-import trio
 
-from bot.errors import NotRunningError, TimedOutError
+from bot.errors import TimedOutError
 from bot.shared import (
     AnswerError,
     data_dir_option,
@@ -17,6 +16,9 @@ from bot.shared import (
     seconds_option,
 )
 from messages.control import Outcome, Stop
+
+# Twenty looks a second at another process: a person notices no wait.
+POLL_S = 0.05
 
 
 @click.command("stop")
@@ -50,29 +52,27 @@ def command(reason: str, data_dir: str | None, wait_s: float, *, as_json: bool) 
 
 def stop(folder: Path, reason: str, wait_s: float) -> None:
     """Ask the daemon of `folder` to stop; return when it has."""
+    import trio
+
     from bot.client import connected, run
+
+    async def ask() -> int:
+        async with connected(folder, "verb stop") as link:
+            assert link.welcome is not None, "a link begins with Welcome"
+            answer = await link.ask(Stop(request_id=new_request_id(), reason=reason))
+            if answer.outcome is not Outcome.OK:
+                raise AnswerError(answer)
+            return link.welcome.pid
 
     async def main() -> None:
         with trio.move_on_after(wait_s):
-            async with connected(folder, "verb stop") as link:
-                assert link.welcome is not None, "a link begins with Welcome"
-                answer = await link.ask(Stop(request_id=new_request_id(), reason=reason))
-                if answer.outcome is not Outcome.OK:
-                    raise AnswerError(answer)
-                await _wait_for_end(link.welcome.pid)
+            pid = await ask()
+            while _is_alive(pid):  # noqa: ASYNC110 - another process sets no event of ours
+                await trio.sleep(POLL_S)
             return
         raise TimedOutError("the bot did not stop", wait_s)
 
-    async def _wait_for_end(pid: int) -> None:
-        while _is_alive(pid):  # noqa: ASYNC110 - another process sets no event of ours
-            await trio.sleep(0.05)
-
-    try:
-        run(main)
-    except NotRunningError:
-        # It left while we were listening to it, which is what was asked for.
-        if (folder / "socket").exists():
-            raise
+    run(main)
 
 
 def _is_alive(pid: int) -> bool:

@@ -1,0 +1,270 @@
+"""The daemon: from a configuration to a running tree, and back to an exit code."""
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import trio
+from msgspec.structs import replace
+
+from bot import logs
+from bot.answers import DaemonAnswers
+from bot.config import Config, Environment, pointer_path, socket_path
+from bot.errors import DATA_REFUSED, ERROR, INVARIANT, OK
+from bot.notify import Notifier
+from bot.origin import check_origin
+from bot.roster import apply_first_run
+from messages.money import Acknowledged
+from messages.settings import TreeSettings
+from state.errors import DatabaseDamagedError, DataFolderError, StateError
+from state.port import StorePort
+from state.retention import Keep
+from state.store import Store
+from supervisor.clock import Clock, ClockBehindError, ProcessClock, wall_ns
+from supervisor.control import ControlPort, Identity
+from supervisor.spec import ChildSpec, ExitReason, SpecError, SupervisorSpec
+from supervisor.system import System
+from supervisor.threads import threads
+
+logger = logging.getLogger("daemon")
+
+# The writer thread must get the interpreter within a commit's time: at the default of 5 ms a busy
+# loop makes commits take seconds, at this 5 ms.
+SWITCH_INTERVAL_S = 0.0005
+# The rest of the database is checked once the start's own work is done.
+CHECK_AFTER_S = 20.0
+SLEW_EVERY_S = 10.0
+GIGABYTE = 1_000_000_000
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+Assemble = Callable[[TreeSettings, Path, Clock, tuple[ChildSpec, ...]], SupervisorSpec]
+"""Builds the tree: settings, data folder, clock, and the children that root starts first."""
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What `bot start` was told beside the configuration."""
+
+    folder: Path
+    version: str
+    assemble: Assemble
+    seed: int | None = None
+    for_s: float | None = None
+
+
+class StartRefusedError(Exception):
+    """The process may not run like this."""
+
+    exit_code = ERROR
+
+
+class BotControlPort(ControlPort):
+    """The control port of a trading tree: acts are acknowledged to it."""
+
+    commands = (Acknowledged,)
+
+
+def run(config: Config, options: Options, environment: Environment) -> int:
+    """Run the bot until it is stopped; return the exit code. Errors are logged, none is raised."""
+    try:
+        _check_process()
+        check_origin()
+        _make_folder(options.folder)
+        is_terminal = sys.stderr.isatty()
+        memory = logs.set_up(config.log, config.environment, wall_ns, is_terminal=is_terminal)
+    except (StartRefusedError, DataFolderError) as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return error.exit_code
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    try:
+        return trio.run(Daemon(config, options, environment, memory).main)
+    finally:
+        logs.drop_handlers()
+
+
+class Daemon:
+    """One run of the bot."""
+
+    def __init__(
+        self, config: Config, options: Options, environment: Environment, memory: logs.Memory
+    ) -> None:
+        self._config = config
+        self._options = options
+        self._environment = environment
+        self._memory = memory
+        self._notifier = Notifier(environment)
+        self._verdict = OK
+        """What the checks that go on while the bot runs have found."""
+
+    async def main(self) -> int:
+        """Open the store, build the tree, run it to its end; return the exit code."""
+        try:
+            store = Store.open(self._options.folder, keep=_keep(self._config))
+        except StateError as error:
+            return _failed(error)
+        try:
+            logs.add_file(self._config.log, self._options.folder, self._config.environment)
+            clock = ProcessClock(store.newest_ns())
+            system, answers = self._build(store, clock)
+        except (ClockBehindError, SpecError, OSError) as error:
+            await store.aclose()
+            return _failed(error)
+        reason = await self._run(system, answers, store)
+        await answers.aclose()
+        await store.aclose()
+        await self._notifier.tell("STOPPING=1")
+        return self._verdict or exit_code_of(reason)
+
+    def _build(self, store: Store, clock: ProcessClock) -> tuple[System, DaemonAnswers]:
+        config = seeded(self._config, self._options.seed)
+        roster, is_first = apply_first_run(store, config.first_run, clock.now_ns())
+        if is_first:
+            logger.info("first run: %d users, %d vaults", len(roster.users), len(roster.vaults))
+        identity = Identity(
+            version=self._options.version,
+            boot_id=f"{store.lineage.hex()[:8]}-{store.boot}",
+            pid=os.getpid(),
+            started_ns=clock.now_ns(),
+            config_hash=config.digest,
+            environment=config.environment,
+        )
+        answers = DaemonAnswers(identity, store, self._memory)
+        path = socket_path(self._environment, self._options.folder)
+        make_private_folder(path.parent)
+        pointer = pointer_path(self._options.folder)
+        front = (
+            ChildSpec(name="store", start=lambda: StorePort(store), significant=True),
+            ChildSpec(name="control", start=lambda: BotControlPort(path, pointer, answers)),
+        )
+        spec = self._options.assemble(
+            config.tree_settings(roster), self._options.folder, clock, front
+        )
+        system = System(spec, store, clock)
+        answers.attach(system, spec)
+        self._clock = clock
+        return system, answers
+
+    async def _run(self, system: System, answers: DaemonAnswers, store: Store) -> ExitReason:
+        opened = trio.Event()
+
+        def on_open() -> None:
+            answers.opened()
+            opened.set()
+
+        async with trio.open_nursery() as nursery:
+            await nursery.start(self._heed_signals, answers)
+            nursery.start_soon(self._notifier.keep_alive)
+            nursery.start_soon(self._accompany, opened, answers, store)
+            reason = await system.run(on_open)
+            nursery.cancel_scope.cancel()
+        return reason
+
+    async def _accompany(self, opened: trio.Event, answers: DaemonAnswers, store: Store) -> None:
+        """Do what a running bot needs beside its tree: news to systemd, the clock, the checks."""
+        await opened.wait()
+        logger.info("the bot runs: `bot status --data-dir %s`", self._options.folder)
+        await self._notifier.tell("READY=1", "STATUS=the bot runs")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._slew)
+            nursery.start_soon(self._check_database, answers, store)
+            if self._options.for_s is not None:
+                await trio.sleep(self._options.for_s)
+                logger.info("stopping: the %g s asked for are over", self._options.for_s)
+                answers.stop()
+
+    async def _slew(self) -> None:
+        while True:
+            await trio.sleep(SLEW_EVERY_S)
+            self._clock.slew()
+
+    async def _check_database(self, answers: DaemonAnswers, store: Store) -> None:
+        await trio.sleep(CHECK_AFTER_S)
+        try:
+            await threads().run(store.database.check_all)
+        except DatabaseDamagedError as error:
+            self._verdict = _failed(error)
+            answers.stop()
+
+    async def _heed_signals(
+        self,
+        answers: DaemonAnswers,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        with trio.open_signal_receiver(*SIGNALS) as received:
+            task_status.started()
+            stops = 0
+            async for number in received:
+                if number == signal.SIGHUP:
+                    logger.info("SIGHUP: nothing is reloaded while running; restart for bot.toml")
+                    continue
+                stops += 1
+                if stops > 1:
+                    logger.warning("stopping at once; what was acknowledged is safe")
+                    logs.drop_handlers()
+                    os._exit(ERROR)
+                logger.info("%s: stopping in good order", signal.Signals(number).name)
+                await self._notifier.tell("STOPPING=1")
+                answers.stop()
+
+
+def seeded(config: Config, seed: int | None) -> Config:
+    """Return `config` with another seed for every embedded box."""
+    if seed is None:
+        return config
+    venues = {
+        name: replace(venue, box=replace(venue.box, seed=seed)) if venue.box else venue
+        for name, venue in config.venues.items()
+    }
+    return replace(config, venues=venues)
+
+
+def exit_code_of(reason: ExitReason) -> int:
+    """Return the process's exit code for the way the tree ended, and log why if it is not 0."""
+    if reason.is_orderly:
+        return OK
+    logger.error("the bot ended: %s", reason)
+    if isinstance(reason.error, AssertionError):
+        return INVARIANT
+    return int(getattr(reason.error, "exit_code", ERROR))
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make the folder of the socket, or check that it is ours: others could listen for us there."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = folder.stat()
+    if found.st_uid not in (os.getuid(), 0):
+        raise PermissionError(
+            f"{folder} belongs to user {found.st_uid}: set CANOPY_RUNTIME_DIR to a folder of yours"
+        )
+
+
+def _failed(error: Exception) -> int:
+    logger.error("%s", error)
+    if isinstance(error, ClockBehindError):
+        return DATA_REFUSED
+    return int(getattr(error, "exit_code", ERROR))
+
+
+def _keep(config: Config) -> Keep:
+    return Keep(hours=config.data.retention_hours, stream_bytes=config.data.retention_gb * GIGABYTE)
+
+
+def _check_process() -> None:
+    if not __debug__:
+        raise StartRefusedError(
+            "Canopy does not run under python -O: its assertions guard money. Start it without -O "
+            "and without PYTHONOPTIMIZE"
+        )
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataFolderError(folder, error.strerror or str(error)) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise DataFolderError(folder, "it is not writable")

@@ -1,0 +1,189 @@
+"""`bot replay`'s own work: finding the actor and its past, and showing the steps."""
+
+import inspect
+import pdb  # noqa: T100 - `bot replay --pdb` is the debugger
+from collections.abc import Iterable
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+import click
+import msgspec
+
+from bot.assembly import assemble
+from bot.config import Environment, config_file, load
+from bot.roster import read_roster
+from bot.shared import print_json
+from bot.text import time_of
+from state.history import History
+from state.look import Look
+from supervisor.actor import Actor, handlers
+from supervisor.clock import ManualClock
+from supervisor.fold import Fold, Ran
+from supervisor.journal import Input, RecordedTurn
+from supervisor.replay import Before, Replay, Step, Verdict, Watcher
+from supervisor.spec import ChildSpec, Spec, SupervisorSpec
+
+
+class ReplayError(Exception):
+    """There is nothing to replay; the text says why."""
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """What was asked for."""
+
+    address: str
+    from_seq: int | None = None
+    to_seq: int | None = None
+    break_on: str | None = None
+    with_pdb: bool = False
+    quiet: bool = False
+    as_json: bool = False
+
+
+class _Failed(msgspec.Struct, frozen=True):
+    """A divergence, for JSON."""
+
+    seq: int
+    ordinal: int
+    recorded: str
+    found: str
+
+
+def replay(folder: Path, wanted: Wanted, config_name: str | None) -> bool:
+    """Replay and show; return whether all was as recorded. Raises `ReplayError`, `StateError`."""
+    with Look(folder) as look:
+        spec = _tree(look, folder, config_name)
+        return replay_in(look, spec, wanted)
+
+
+def replay_in(look: Look, spec: SupervisorSpec, wanted: Wanted) -> bool:
+    """Replay an actor of the tree `spec` from the database that `look` shows."""
+    actor = actor_at(spec, wanted.address)
+    names = look.names()
+    number = names.get(wanted.address)
+    if number is None:
+        raise ReplayError(f"{wanted.address} has never run here: `bot tree` shows what does")
+    history = look.history()
+    fold = Fold(actor, look.lineage, number, wanted.address)
+    from_seq = wanted.from_seq or history.horizon(number)
+    snapshot = history.snapshot_before(number, from_seq)
+    if snapshot is not None:
+        fold.load(snapshot)
+    watcher = _Printer(wanted, actor)
+    by_number = {n: name for name, n in names.items()}
+    replaying = Replay(fold, by_number, watcher, from_seq=from_seq, to_seq=wanted.to_seq)
+    verdict = replaying.run(_turns_after(history, number, fold.seq))
+    watcher.conclude(verdict)
+    return verdict.divergence is None
+
+
+def _turns_after(history: History, actor: int, seq: int) -> Iterable[RecordedTurn]:
+    return history.turns(actor, seq + 1, 2**62)
+
+
+def _tree(look: Look, folder: Path, config_name: str | None) -> SupervisorSpec:
+    environment = Environment()
+    config = load(config_file(environment, config_name), environment)
+    roster = read_roster(look.names(), look.configuration) or config.first_run
+    return assemble(config.tree_settings(roster), folder, ManualClock(), ())
+
+
+def actor_at(spec: SupervisorSpec, address: str) -> Actor[Any]:
+    """Return a new actor as it stands at `address`; raise `ReplayError` if none does."""
+    found: Spec | None = spec
+    for name in address.strip("/").split("/"):
+        children = found.children if isinstance(found, SupervisorSpec) else ()
+        found = next((child for child in children if child.name == name), None)
+    if not isinstance(found, ChildSpec):
+        raise ReplayError(f"no actor stands at {address}: `bot tree` shows where actors stand")
+    started = found.start()
+    if not isinstance(started, Actor):
+        raise ReplayError(f"{address} is a port: it touches the outside and cannot be run again")
+    return started
+
+
+class _Printer(Watcher):
+    """Shows each step, stops where it was told to, and hands over to the debugger there."""
+
+    def __init__(self, wanted: Wanted, actor: Actor[Any]) -> None:
+        self._wanted = wanted
+        self._handlers = handlers(actor)
+        self._break_on: CodeType | None = None
+        if wanted.break_on is not None:
+            self._break_on = compile(wanted.break_on, "--break-on", "eval")
+        self._hit: Before | None = None
+        self.steps: list[Step] = []
+
+    def before(self, before: Before) -> bool:
+        if self._break_on is None:
+            return False
+        known = {"state": before.state, "message": before.message, "seq": before.seq}
+        try:
+            is_hit = bool(eval(self._break_on, {}, known))  # noqa: S307 - the operator's own words
+        except (AttributeError, KeyError, IndexError, TypeError):
+            # Most expressions are about one kind of message: of the others it is not true.
+            is_hit = False
+        self._hit = before if is_hit else None
+        return is_hit
+
+    def handle(self, fold: Fold, one: Input, now_ns: int) -> Ran:
+        if self._hit is None or not self._wanted.with_pdb:
+            return fold.run([one], now_ns, timed=False)
+        debugger = pdb.Pdb()
+        handler = self._handlers.get(type(self._hit.message))
+        if handler is not None:
+            lines, first = inspect.getsourcelines(handler)
+            body = first + next(at for at, line in enumerate(lines) if line.rstrip().endswith(":"))
+            debugger.set_break(inspect.getsourcefile(handler) or "", body + 1)
+            debugger.rcLines.append("continue")
+        ran = debugger.runcall(fold.run, [one], now_ns, timed=False)
+        assert ran is not None, "the fold returns what became of the message"
+        return ran
+
+    def after(self, step: Step) -> None:
+        if self._wanted.as_json:
+            self.steps.append(step)
+        elif not self._wanted.quiet:
+            click.echo(words(step))
+
+    def conclude(self, verdict: Verdict) -> None:
+        """Say what the replay showed."""
+        found = verdict.divergence
+        if self._wanted.as_json:
+            self._print_json(verdict)
+        elif found is not None:
+            click.echo(
+                f"DIVERGED at message {found.seq}, effect {found.ordinal}:\n"
+                f"  recorded: {found.recorded}\n  now:      {found.found}"
+            )
+        elif not verdict.turns:
+            click.echo("nothing to replay: no message of it is kept in this range")
+        else:
+            click.echo(
+                f"identical: messages {verdict.first_seq} to {verdict.last_seq} in "
+                f"{verdict.turns} turns, chain {verdict.chain.hex()}"
+            )
+
+    def _print_json(self, verdict: Verdict) -> None:
+        found = verdict.divergence
+        print_json(
+            {
+                "address": self._wanted.address,
+                "first_seq": verdict.first_seq,
+                "last_seq": verdict.last_seq,
+                "turns": verdict.turns,
+                "identical": found is None,
+                "chain": verdict.chain.hex(),
+                "divergence": _Failed(*found) if found is not None else None,
+                "steps": [] if self._wanted.quiet else [step._asdict() for step in self.steps],
+            }
+        )
+
+
+def words(step: Step) -> str:
+    """Write one step for a person."""
+    head = f"#{step.seq} {time_of(step.now_ns)} from {step.sender}\n  {step.message}"
+    lines = [f"    {change}" for change in step.changes]
+    lines += [f"  → {effect}" for effect in step.effects]
+    return "\n".join([head, *lines])

@@ -1,0 +1,184 @@
+"""Running an actor's inbox again, message by message, and comparing its effects with the record.
+
+Pure: the turns come from wherever they are kept, what is seen goes to a callback. The actor's own
+code runs, through the same `Fold` as live, so what is seen is what happened.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from messages.base import Message, all_messages, tag_in, tag_of
+from supervisor.actor import Effect
+from supervisor.effects import readable, words
+from supervisor.fold import Divergence, Fold, Ran, first_difference
+from supervisor.journal import RUNTIME, Input, RecordedTurn
+
+# Values longer than this are cut in a difference: a person reads it, the whole is in the state.
+VALUE_CHARACTERS_MAX = 200
+
+
+class Step(NamedTuple):
+    """One message as it was handled again."""
+
+    seq: int
+    now_ns: int
+    at_ns: int
+    sender: str
+    tag: str
+    message: str
+    """As JSON."""
+    changes: list[str]
+    """What became different in the state."""
+    effects: list[str]
+
+
+class Verdict(NamedTuple):
+    """What a replay showed."""
+
+    first_seq: int
+    last_seq: int
+    """0 if there was nothing to replay."""
+    turns: int
+    divergence: Divergence | None
+    chain: bytes
+
+
+class Before(NamedTuple):
+    """What is known before a message is handled: for conditions and debuggers."""
+
+    seq: int
+    message: Message
+    state: Any
+
+
+class Watcher:
+    """Who looks at a replay; the default looks at nothing."""
+
+    def before(self, before: Before) -> bool:
+        """Look before a message is handled; return True to end the replay after it."""
+        return False
+
+    def handle(self, fold: Fold, one: Input, now_ns: int) -> Ran:
+        """Handle one message: the place for a debugger."""
+        return fold.run([one], now_ns, timed=False)
+
+    def after(self, step: Step) -> None:
+        """Look at what a message did."""
+
+
+class Replay:
+    """One replay of one actor, from the state that `fold` is in."""
+
+    def __init__(
+        self,
+        fold: Fold,
+        names: Mapping[int, str],
+        watcher: Watcher,
+        *,
+        from_seq: int = 1,
+        to_seq: int | None = None,
+    ) -> None:
+        self._fold = fold
+        self._names = dict(names)
+        self._watcher = watcher
+        self._from_seq = from_seq
+        self._to_seq = to_seq
+        self._is_ended = False
+        self._kinds = {tag_of(kind): kind for kind in all_messages()}
+
+    def run(self, turns: Iterable[RecordedTurn]) -> Verdict:
+        """Handle `turns` in order; stop at the first whose effects differ from the record.
+
+        The turn that holds the last message asked for is handled whole, because the record has one
+        hash per turn; messages beyond are not shown.
+        """
+        first_seq, count = 0, 0
+        for turn in turns:
+            if self._to_seq is not None and turn.first_seq > self._to_seq:
+                break
+            first_seq = first_seq or turn.first_seq
+            divergence = self._turn(turn)
+            count += 1
+            if divergence is not None or self._is_ended:
+                return Verdict(first_seq, self._fold.seq, count, divergence, self._fold.chain)
+        return Verdict(first_seq, self._fold.seq, count, None, self._fold.chain)
+
+    def _turn(self, turn: RecordedTurn) -> Divergence | None:
+        assert turn.first_seq == self._fold.seq + 1, "turns are folded in order, none left out"
+        counts: list[int] = []
+        effects: list[Effect] = []
+        for one in turn.inputs:
+            ran = self._message(one, turn.now_ns)
+            if ran.crash is not None:
+                found = f"a crash: {type(ran.crash).__name__}: {ran.crash}"
+                return Divergence(self._fold.seq + 1, 0, "handled", found)
+            counts += ran.counts
+            effects += ran.effects
+            if self._is_ended:
+                # Part of a turn has no recorded hash to be compared with.
+                return None
+        if self._fold.seal(counts, effects) == turn.chain:
+            return None
+        ran = Ran(len(counts), counts, effects, None)
+        return first_difference(turn, ran, self._names)
+
+    def _message(self, one: Input, now_ns: int) -> Ran:
+        fold = self._fold
+        seq = fold.seq + 1
+        is_shown = seq >= self._from_seq and (self._to_seq is None or seq <= self._to_seq)
+        if not is_shown:
+            return fold.run([one], now_ns, timed=False)
+        was = msgspec.to_builtins(fold.state)
+        ends = self._watcher.before(Before(seq, self._decode(one.body), fold.state))
+        ran = self._watcher.handle(fold, one, now_ns)
+        if ran.crash is None:
+            self._watcher.after(self._step(one, now_ns, was, ran))
+        self._is_ended = ends
+        return ran
+
+    def _decode(self, body: bytes) -> Message:
+        kind = self._kinds.get(tag_in(body), Message)
+        return msgspec.msgpack.decode(body, type=kind)
+
+    def _step(self, one: Input, now_ns: int, was: object, ran: Ran) -> Step:
+        sender = "runtime" if one.sender == RUNTIME else self._names.get(one.sender, "")
+        return Step(
+            seq=self._fold.seq,
+            now_ns=now_ns,
+            at_ns=one.at_ns,
+            sender=sender or f"#{one.sender}",
+            tag=tag_in(one.body),
+            message=readable(one.body),
+            changes=changes(was, msgspec.to_builtins(self._fold.state)),
+            effects=[words(effect) for effect in ran.effects],
+        )
+
+
+def changes(was: object, now: object, path: str = "state") -> list[str]:
+    """Say what differs between two documents, one line per place."""
+    if was == now:
+        return []
+    if isinstance(was, dict) and isinstance(now, dict):
+        keys = [*was, *(key for key in now if key not in was)]
+        pairs = [(f"{path}.{key}", was.get(key, _ABSENT), now.get(key, _ABSENT)) for key in keys]
+        return [line for name, old, new in pairs for line in changes(old, new, name)]
+    if isinstance(was, list) and isinstance(now, list) and len(was) == len(now):
+        pairs = [(f"{path}[{at}]", was[at], now[at]) for at in range(len(was))]
+        return [line for name, old, new in pairs for line in changes(old, new, name)]
+    return [f"{path}: {_shown(was)} → {_shown(now)}"]
+
+
+class _Absent:
+    """Stands for a key that is not there."""
+
+
+_ABSENT = _Absent()
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, _Absent):
+        return "nothing"
+    text = msgspec.json.encode(value).decode()
+    return text if len(text) <= VALUE_CHARACTERS_MAX else f"{text[:VALUE_CHARACTERS_MAX]}…"
