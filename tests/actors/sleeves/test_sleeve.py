@@ -238,7 +238,13 @@ def test_a_wrong_configuration_is_refused_with_all_that_is_wrong() -> None:
         "ledger": LEDGER,
     }
     with pytest.raises(UnknownStrategyError, match="choose one of buy_low_sell_high"):
-        scene.do(SleeveConfigured(strategy="none", parameters={}, **settings))  # type: ignore[arg-type] # mixed
+        scene.do(
+            SleeveConfigured(
+                strategy="none",
+                parameters={},
+                **settings,  # type: ignore[arg-type] # mixed
+            )
+        )
     with pytest.raises(
         ParameterError, match=r"dips: .* no such parameter.*; dip_ppm is 5.0: .* 100"
     ):
