@@ -37,7 +37,7 @@ class Account:
         self.holds[asset] = held_units
 
 
-# (30-day volume in USD from which the tier holds, taker ppm, maker ppm): Kraken Pro's spot schedule.
+# (30-day volume in USD from which a tier holds, taker ppm, maker ppm): Kraken Pro's spot fees.
 FEE_SCHEDULE: tuple[tuple[int, int, int], ...] = (
     (0, 4_000, 2_500),
     (10_000, 3_500, 2_000),

@@ -1,27 +1,29 @@
 """Administration of a box over HTTP, loopback only, for tests and for the person who owns it.
 
-All under `/_box/` on the box's own port; JSON in, JSON out; errors are `{"error": text}` with status
-400 or 404. Faults never touch these requests.
+All under `/_box/` on the box's own port; JSON in, JSON out; errors are `{"error": text}` with
+status 400 or 404. Faults never touch these requests.
 
-    GET  /_box/status                     protocol, time, markets, sessions, fault profile and counts
-    GET  /_box/books                      books of record: every order, fill, ledger entry, balance
-                                          (decimal text), and per asset the sum of all balances (zero)
-    GET  /_box/faults                     profile, rates in ppm, commands still armed, counts
-    POST /_box/faults/profile             {"profile": "none"|"mild"|"nasty"}
-    POST /_box/faults/rates               {"rates": {fault: ppm, ...}}       replaces the profile's rates
-    POST /_box/faults/arm                 {"fault": name, "target": "AddOrder", "count": 1,
-                                           "duration_ms": 0}   the next matching requests or frames;
-                                          names and targets: `venue.faults`; lose the next ack is
-                                          {"fault": "lose_ack", "target": "AddOrder"}
-    POST /_box/faults/disarm              {}                                 forget armed commands
-    POST /_box/sockets/drop               {}                                 abort every WebSocket client
-    POST /_box/tokens/revoke              {}                                 forget every WebSocket token
-    POST /_box/visibility                 {"lag_ms": 0}                      change the visibility lag
-    POST /_box/deposit, /_box/withdraw    {"account": name, "asset": "USDT", "amount": "10.5"}
-    POST /_box/order                      {"account", "symbol", "side": "buy"|"sell", "quantity",
-                                           "price" (absent: market), "post_only"}   an order placed
-                                          by the account holder by hand; answers {"txid"}
-    POST /_box/cancel                     {"account", "txid"}                a cancel by hand
+    GET  /_box/status            protocol, time, markets, sessions, fault profile and counts
+    GET  /_box/books             books of record: every order, fill, ledger entry and balance in
+                                 decimal text; `totals`: the sum of all balances per asset, zero
+    GET  /_box/faults            profile, rates in ppm, commands still armed, counts
+    POST /_box/faults/profile    {"profile": "none"|"mild"|"nasty"}
+    POST /_box/faults/rates      {"rates": {fault: ppm, ...}}    instead of the profile's rates
+    POST /_box/faults/arm        {"fault": name, "target": "AddOrder", "count": 1,
+                                 "duration_ms": 0}   for the next matching requests or frames;
+                                 names: `venue.faults`; targets: REST endpoints, WebSocket
+                                 trading methods, channels. To lose the next ack:
+                                 {"fault": "lose_ack", "target": "AddOrder"}
+    POST /_box/faults/disarm     {}                  forget armed commands
+    POST /_box/sockets/drop      {}                  abort every WebSocket client
+    POST /_box/tokens/revoke     {}                  forget every WebSocket token
+    POST /_box/visibility        {"lag_ms": 0}       change the visibility lag
+    POST /_box/deposit           {"account": name, "asset": "USDT", "amount": "10.5"}
+    POST /_box/withdraw          the same
+    POST /_box/order             {"account", "symbol", "side": "buy"|"sell", "quantity",
+                                 "price": absent for a market order, "post_only"}   an order by
+                                 the account holder's own hand; answers {"txid"}
+    POST /_box/cancel            {"account", "txid"}                a cancel by hand
 """
 
 from collections.abc import Callable
@@ -29,60 +31,21 @@ from collections.abc import Callable
 import msgspec
 
 from venue.accounts import Account
-from venue.config import FaultProfileName
+from venue.admin_books import Json, books_of_record
+from venue.admin_requests import Amount, Arm, HandCancel, HandOrder, Profile, Rates, Visibility
 from venue.engine import Engine
-from venue.faults import ARMED_MAX, Fault
+from venue.faults import ARMED_MAX
 from venue.http import HttpReply, HttpRequest
 from venue.instruments import MalformedNumberError
-from venue.orders import BUY, SELL, Order, OrderRequest
+from venue.orders import BUY, SELL, OrderRequest
 from venue.protocols.kraken import Kraken
 from venue.refusals import RefusedError
 
 PREFIX = "/_box/"
-Json = dict[str, object]
 
 
 class AdminError(Exception):
     """A request of the administrator that makes no sense; the text says why."""
-
-
-class Amount(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    account: str
-    asset: str
-    amount: str
-
-
-class HandOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    account: str
-    symbol: str
-    side: str
-    quantity: str
-    price: str = ""
-    post_only: bool = False
-
-
-class HandCancel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    account: str
-    txid: str
-
-
-class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    profile: FaultProfileName
-
-
-class Rates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    rates: dict[Fault, int]
-
-
-class Arm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    fault: Fault
-    target: str = ""
-    count: int = 1
-    duration_ms: int = 0
-
-
-class Visibility(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    lag_ms: int
 
 
 class Admin:
@@ -159,91 +122,10 @@ class Admin:
         }
 
     async def _books(self) -> Json:
-        """Everything, from memory where it is complete: read between two turns, all durable."""
+        """Return the books between two turns, so that everything in them is durable."""
         self._engine.advance()
         await self._engine.settle()
-        records, assets = self._engine.records, self._engine.assets
-        names = {number: a.name for number, a in self._engine.exchange.accounts.items()}
-        names |= {0: "(flow)", -1: "(fees)", -2: "(outside)"}
-        totals: dict[str, int] = {}
-        for balances in records.balances.values():
-            for asset, units in balances.items():
-                totals[asset] = totals.get(asset, 0) + units
-        return {
-            "orders": [self._order_record(order, names) for order in records.orders.values()],
-            "fills": [self._fill_record(txid, names) for txid in records.fills],
-            "ledger": [
-                {
-                    "txid": entry.txid,
-                    "account": names[entry.account],
-                    "asset": entry.asset,
-                    "kind": entry.kind,
-                    "reference": entry.reference,
-                    "amount": assets[entry.asset].format(entry.amount_units),
-                    "fee": assets[entry.asset].format(entry.fee_units),
-                    "balance": assets[entry.asset].format(entry.balance_units),
-                    "at_ns": entry.at_ns,
-                }
-                for entry in records.ledger.values()
-            ],
-            "balances": {
-                names[number]: {
-                    asset: assets[asset].format(units) for asset, units in balances.items()
-                }
-                for number, balances in records.balances.items()
-            },
-            "holds": {
-                account.name: {
-                    asset: assets[asset].format(units) for asset, units in account.holds.items()
-                }
-                for account in self._engine.exchange.accounts.values()
-            },
-            "totals": {asset: assets[asset].format(units) for asset, units in totals.items()},
-        }
-
-    def _order_record(self, order: Order, names: dict[int, str]) -> Json:
-        instrument = self._engine.listings[order.symbol].instrument
-        return {
-            "txid": order.txid,
-            "client_order_id": order.client_order_id,
-            "user_reference": order.user_reference,
-            "account": names[order.account],
-            "symbol": order.symbol,
-            "side": "buy" if order.side == BUY else "sell",
-            "type": "market" if order.is_market else "limit",
-            "price": None if order.is_market else instrument.format_price(order.price_ticks),
-            "quantity": instrument.format_quantity(order.quantity_lots),
-            "filled": instrument.format_quantity(order.filled_lots),
-            "cost": instrument.quote.format(order.cost_units),
-            "fee": instrument.quote.format(order.fee_units),
-            "status": order.status.value,
-            "reason": order.reason,
-            "by_hand": order.by_hand,
-            "opened_ns": order.opened_ns,
-            "closed_ns": order.closed_ns,
-            "fills": list(order.fills),
-        }
-
-    def _fill_record(self, txid: str, names: dict[int, str]) -> Json:
-        fill = self._engine.records.fills[txid]
-        instrument = self._engine.listings[fill.symbol].instrument
-        order = self._engine.records.orders.get(fill.order_txid)
-        return {
-            "txid": fill.txid,
-            "order_txid": fill.order_txid,
-            "client_order_id": order.client_order_id if order is not None else "",
-            "account": names[fill.account],
-            "symbol": fill.symbol,
-            "side": "buy" if fill.side == BUY else "sell",
-            "price": instrument.format_price(fill.price_ticks),
-            "quantity": instrument.format_quantity(fill.quantity_lots),
-            "cost": instrument.quote.format(fill.cost_units),
-            "fee": instrument.quote.format(fill.fee_units),
-            "fee_asset": instrument.quote.name,
-            "liquidity": "maker" if fill.is_maker else "taker",
-            "trade_id": fill.trade_number,
-            "at_ns": fill.at_ns,
-        }
+        return books_of_record(self._engine)
 
     # --- faults ------------------------------------------------------------------------------
 

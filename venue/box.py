@@ -3,6 +3,8 @@
 `serve_venue` is all that others need: inside a daemon's nursery or as the body of `bot venue`.
 """
 
+import base64
+import binascii
 from collections.abc import Sequence
 
 import trio
@@ -10,10 +12,12 @@ from trio.abc import HalfCloseableStream, Listener
 
 from supervisor.clock import Clock
 from supervisor.net import network
+from venue.accounts import FEE_SCHEDULE
 from venue.admin import PREFIX, Admin
-from venue.config import VenueConfig, VenueConfigError
+from venue.config import AccountConfig, VenueConfig, VenueConfigError, asset_named
 from venue.engine import Engine
 from venue.http import HttpReply, HttpRequest
+from venue.instruments import MalformedNumberError
 from venue.protocols.kraken import Kraken
 from venue.server import Server
 from venue.storage import Storage
@@ -70,6 +74,25 @@ def check_config(config: VenueConfig) -> None:
         values = [getattr(account, key) for account in config.accounts]
         if len(set(values)) < len(values):
             raise VenueConfigError(f"accounts: two have the same {key}")
+    for account in config.accounts:
+        _check_account(account)
+
+
+def _check_account(account: AccountConfig) -> None:
+    key = f"account {account.name}"
+    try:
+        base64.b64decode(account.api_secret, validate=True)
+    except binascii.Error as error:
+        raise VenueConfigError(f"{key}, api_secret: is not base64 ({error})") from error
+    if not 0 <= account.fee_tier < len(FEE_SCHEDULE):
+        raise VenueConfigError(
+            f"{key}, fee_tier: was {account.fee_tier}, allowed: 0 to {len(FEE_SCHEDULE) - 1}"
+        )
+    for asset, amount in account.balances.items():
+        try:
+            asset_named(asset).parse(amount)
+        except MalformedNumberError as error:
+            raise VenueConfigError(f"{key}, balances.{asset}: {error}") from error
 
 
 async def serve_venue(

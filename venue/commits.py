@@ -48,6 +48,7 @@ class CommitQueue:
         self._waiting: deque[_Turn] = deque()
         self._wake = trio.Event()
         self._is_writing = False
+        self._draining = trio.Lock()
         self.commits = 0
 
     async def submit(self, changes: Changes, outgoing: list[Outgoing]) -> None:
@@ -75,23 +76,25 @@ class CommitQueue:
     async def flush(self) -> None:
         """Commit everything that was submitted; used when the box stops."""
         with trio.CancelScope(shield=True):
-            while self._is_writing:
-                await trio.sleep(0.001)
             await self._drain()
 
     async def _drain(self) -> None:
-        while self._waiting:
-            turns = list(self._waiting)
-            self._waiting.clear()
-            self._is_writing = True
-            try:
-                with trio.CancelScope(shield=True):
-                    await self._write([turn.changes for turn in turns if not turn.changes.is_empty])
-            finally:
-                self._is_writing = False
-            for turn in turns:
-                _send(turn.outgoing)
-                turn.done.set()
+        async with self._draining:
+            while self._waiting:
+                turns = list(self._waiting)
+                self._waiting.clear()
+                await self._finish(turns)
+
+    async def _finish(self, turns: list[_Turn]) -> None:
+        self._is_writing = True
+        try:
+            with trio.CancelScope(shield=True):
+                await self._write([turn.changes for turn in turns if not turn.changes.is_empty])
+        finally:
+            self._is_writing = False
+        for turn in turns:
+            _send(turn.outgoing)
+            turn.done.set()
 
     async def _write(self, changes: list[Changes]) -> None:
         if not changes:

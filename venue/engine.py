@@ -57,7 +57,7 @@ class Engine:
         self.exchange = Exchange(self.listings, accounts, self.records)
         self.accounts_by_key = {account.api_key: account for account in accounts}
         self.assets = self._assets()
-        self.format_reports: Formatter = lambda changes: []
+        self.format_reports: Formatter = _tell_nobody
         self._changes = Changes()
         self._frames: list[Outgoing] = []
         self._market_saved_ns = self.started_ns
@@ -196,6 +196,10 @@ class Engine:
         for config in self.config.accounts:
             assets.update({name: asset_named(name) for name in config.balances})
         return assets
+
+
+def _tell_nobody(changes: Changes) -> list[Outgoing]:
+    return []
 
 
 def _with_seed(config: MarketConfig, seed: int) -> MarketSpec:

@@ -306,7 +306,7 @@ class Exchange:
         self._apply(self.listings[order.symbol], events, now_ns)
 
     def _apply(self, listing: Listing, events: list[BookEvent], now_ns: int) -> None:
-        """Book to accounts' orders what happened in a book; what concerns only others is skipped."""
+        """Book to accounts' orders what happened in a book; skip what concerns only others."""
         trades = iter(listing.record(events))
         for event in events:
             if event.kind == TRADE:

@@ -20,8 +20,6 @@ function of (seed, how many decisions were made before), so a run can be repeate
                      gap           do not send it, so that sequence or checksum no longer fit
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -135,7 +133,6 @@ class FaultPlan:
         self.rates: Rates = {}
         self.profile = profile
         self.counts: dict[Fault, int] = {}
-        self._is_suspended = False
         self.set_profile(profile)
 
     def set_profile(self, profile: FaultProfileName) -> None:
@@ -156,15 +153,6 @@ class FaultPlan:
         """Forget all commands."""
         self._armed.clear()
 
-    @contextmanager
-    def suspended(self) -> Iterator[None]:
-        """Let nothing go wrong for the length of a `with` block."""
-        previous, self._is_suspended = self._is_suspended, True
-        try:
-            yield
-        finally:
-            self._is_suspended = previous
-
     def for_request(self, endpoint: str) -> Decision | None:
         """Decide about one request."""
         return self._decide(endpoint, frames=False)
@@ -178,7 +166,7 @@ class FaultPlan:
             if (armed.fault in FRAME_FAULTS) == frames and armed.target in ("", target):
                 del self._armed[position]
                 return self._decided(armed.fault, armed.duration_ms)
-        if not self.rates or self._is_suspended:
+        if not self.rates:
             return None
         point = self._draw() % PPM
         for fault, rate_ppm in self.rates.items():

@@ -1,7 +1,7 @@
 """Identifiers in the shape real venues use, made from counters so that a restart continues them.
 
-A counter is scrambled by a bijection on 80 bits (an odd multiplier and a seeded offset), so ids look
-random, never repeat, and are the same again for the same seed and counter.
+A counter is scrambled by a bijection on 80 bits (odd multipliers, shifts, a seeded offset), so ids
+look random, never repeat, and are the same again for the same seed and counter.
 """
 
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"

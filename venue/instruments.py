@@ -1,8 +1,8 @@
 """Assets and instruments: how decimal text becomes integers and back.
 
 An asset's amounts are integers of its minor unit. A price is an integer number of ticks, a quantity
-an integer number of lots. Nothing here rounds except `cost_units` and `fee_units`, which truncate: a
-venue never credits a unit that does not exist.
+an integer number of lots. Nothing here rounds except `cost_units` and `fee_units`, which truncate:
+a venue never credits a unit that does not exist.
 """
 
 from typing import NamedTuple
@@ -115,14 +115,14 @@ class Instrument(NamedTuple):
         """Return the mean price of `lots` that cost `cost_units`, in price units, truncated."""
         if lots == 0:
             return 0
-        numerator = cost_units * 10 ** (self.price_decimals + self.lot_decimals)
-        return numerator // (lots * self.lot_units * 10**self.quote.decimals)
+        numerator: int = cost_units * 10 ** (self.price_decimals + self.lot_decimals)
+        denominator: int = lots * self.lot_units * 10**self.quote.decimals
+        return numerator // denominator
 
 
 def _rescale(units: int, from_decimals: int, to_decimals: int) -> int:
-    if to_decimals >= from_decimals:
-        return int(units * 10 ** (to_decimals - from_decimals))
-    return int(units // 10 ** (from_decimals - to_decimals))
+    factor: int = 10 ** abs(to_decimals - from_decimals)
+    return units * factor if to_decimals >= from_decimals else units // factor
 
 
 def fee_units(cost_units: int, fee_ppm: int) -> int:

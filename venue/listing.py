@@ -1,5 +1,6 @@
-"""A pair as it is listed: instrument, matching book, the market that moves it, and what the public
-may know of it (trades, candles, the last day). Pure: time is an argument.
+"""A pair as it is listed: instrument, matching book, and the market that moves it.
+
+With it goes what the public may know (trades, candles, the last day). Pure: time is an argument.
 """
 
 from collections import deque

@@ -1,7 +1,7 @@
-"""The venue's books of record in memory: balances, orders, fills, ledger, counters, and what of
-them changed since the last commit.
+"""The venue's books of record in memory: balances, orders, fills, ledger, counters.
 
-Closed orders, fills and ledger entries are kept in bounded numbers; older ones stay in the file.
+They know what of them changed since the last commit. Closed orders, fills and ledger entries are
+kept in bounded numbers; older ones stay in the file.
 """
 
 from collections.abc import Iterable, Mapping

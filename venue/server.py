@@ -1,4 +1,4 @@
-"""One port for HTTP and WebSocket. Requests and messages go to an `Application`, faults included."""
+"""One port for HTTP and WebSocket; requests and messages, faults included, for an `Application`."""
 
 from typing import Protocol
 
@@ -31,13 +31,13 @@ class Application(Protocol):
         """Return what the venue says when it is unavailable."""
 
     def opened(self, session: WebSocketSession) -> None:
-        """A WebSocket client is there."""
+        """Note that a WebSocket client is there."""
 
     async def received(self, session: WebSocketSession, message: bytes) -> None:
-        """A WebSocket client said something."""
+        """Handle what a WebSocket client said."""
 
     def closed(self, session: WebSocketSession) -> None:
-        """A WebSocket client is gone."""
+        """Note that a WebSocket client is gone."""
 
 
 class Server:

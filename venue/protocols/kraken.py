@@ -13,6 +13,7 @@ from venue.protocols.kraken_auth import authenticate, parameters_of
 from venue.protocols.kraken_errors import REFUSALS, UNAVAILABLE, UNKNOWN_METHOD, KrakenError
 from venue.protocols.kraken_private import PrivateEndpoints
 from venue.protocols.kraken_public import PublicEndpoints
+from venue.protocols.kraken_subscriptions import Subscriptions
 from venue.protocols.kraken_tokens import Tokens
 from venue.protocols.kraken_views import Json
 from venue.protocols.kraken_ws import KrakenWebSocket
@@ -31,7 +32,8 @@ class Kraken:
         self.tokens = Tokens(engine.config.token_lifetime_s)
         self._public = PublicEndpoints(engine)
         self._private = PrivateEndpoints(engine, self._public, self.tokens)
-        self.websocket = KrakenWebSocket(engine, self._private, self.tokens)
+        self._subscriptions = Subscriptions(engine, self.tokens)
+        self._websocket = KrakenWebSocket(engine, self._private, self._subscriptions)
 
     async def answer(self, request: HttpRequest) -> HttpReply:
         """Answer a REST request; errors are answers with an error string and status 200."""
@@ -52,27 +54,28 @@ class Kraken:
         return HttpReply(200, msgspec.json.encode({"error": [UNAVAILABLE]}))
 
     def opened(self, session: WebSocketSession) -> None:
-        self.websocket.opened(session)
+        self._subscriptions.opened(session)
 
     async def received(self, session: WebSocketSession, message: bytes) -> None:
-        await self.websocket.received(session, message)
+        await self._websocket.received(session, message)
 
     def closed(self, session: WebSocketSession) -> None:
-        self.websocket.closed(session)
+        self._subscriptions.closed(session)
 
     def format_reports(self, changes: Changes) -> list[Outgoing]:
         """Return the private frames of a turn."""
-        return self.websocket.format_reports(changes)
+        return self._subscriptions.format_reports(changes)
 
     def market_frames(self, now_ns: int) -> list[Outgoing]:
         """Return the public frames of a tick, and send heartbeats that are due."""
-        self.websocket.publisher.heartbeats(self.websocket.sessions)
-        return self.websocket.publisher.frames(now_ns)
+        publisher = self._subscriptions.publisher
+        publisher.heartbeats(self._subscriptions.sessions)
+        return publisher.frames(now_ns)
 
     @property
     def sessions(self) -> list[WebSocketSession]:
         """The connected WebSocket clients."""
-        return self.websocket.sessions
+        return self._subscriptions.sessions
 
     def _result(self, request: HttpRequest) -> Json:
         endpoint = request.path.rpartition("/")[2]

@@ -1,5 +1,6 @@
 """Kraken's private REST endpoints: balances, orders, trades, ledgers, tokens."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
@@ -32,6 +33,8 @@ from venue.protocols.kraken_views import (
 PAGE = 50  # Kraken answers histories in pages of fifty
 QUERY_IDS_MAX = 50
 CANCEL_AFTER_S_MAX = 86_400
+
+_SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{0,20})?")
 
 Parameters = Mapping[str, str]
 Item = TypeVar("Item", Order, Fill, LedgerEntry)
@@ -329,7 +332,7 @@ def _bound_ns(given: Parameters, name: str, default_ns: int) -> int:
     text = given.get(name, "")
     if not text:
         return default_ns
-    whole, _, fraction = text.partition(".")
-    if not (whole + fraction).isdigit():
+    if not _SECONDS.fullmatch(text):
         raise invalid(name)
-    return int((whole + fraction[:9].ljust(9, "0")) or "0")
+    whole, _, fraction = text.partition(".")
+    return int(whole + fraction[:9].ljust(9, "0"))

@@ -1,5 +1,6 @@
 """Kraken's public REST endpoints: time, assets, pairs, ticker, book, trades, candles."""
 
+import re
 from collections.abc import Mapping
 from email.utils import formatdate
 
@@ -33,6 +34,7 @@ DEPTH_MAX = 500
 TRADES_MAX = 1_000
 INTERVALS_MIN = (1, 5, 15, 30, 60, 240, 1_440, 10_080, 21_600)
 _SECOND_NS = 1_000_000_000
+_WHOLE = re.compile(r"-?[0-9]{1,20}")
 
 
 def whole_number(parameters: Mapping[str, str], name: str, default: int) -> int:
@@ -40,7 +42,7 @@ def whole_number(parameters: Mapping[str, str], name: str, default: int) -> int:
     text = parameters.get(name, "")
     if not text:
         return default
-    if not text.lstrip("-").isdigit():
+    if not _WHOLE.fullmatch(text):
         raise invalid(name)
     return int(text)
 
