@@ -44,7 +44,8 @@ PERIOD_NS = 5 * 1_000_000_000
 SHUTDOWN_NS = 5 * 1_000_000_000
 # A cancelled task that has not ended after this is reported as unkillable.
 KILL_GRACE_NS = 2 * 1_000_000_000
-START_TIMEOUT_NS = 30 * 1_000_000_000
+# The slowest start is an embedded venue compiling its kernels for the first time: half a minute.
+START_TIMEOUT_NS = 120 * 1_000_000_000
 # A halted bulkhead is started again after ten minutes: long enough for a venue's ban to pass, short
 # enough that an operator asleep does not lose the night.
 BULKHEAD_RESTART_NS = 600 * 1_000_000_000

@@ -1,0 +1,103 @@
+"""How ports reach a venue: at the addresses configured, or wherever its embedded box listens."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import trio
+
+from exchanges.types import Credentials, Endpoints
+from exchanges.venue_client import VenueClient, open_venue
+from messages.settings import VenueSettings
+from supervisor.clock import Clock
+from supervisor.port import Port, PortContext
+from supervisor.threads import threads
+from venue.box import serve_venue
+from venue.config import VenueConfig
+from venue.kernels import warm
+
+LOOPBACK = "127.0.0.1"
+# Kraken serves both of its sockets under this path.
+SOCKET_PATH = "/v2"
+
+
+class Door:
+    """Where one venue is; of an embedded box that is not up yet, or down, one waits for it."""
+
+    def __init__(self, protocol: str, endpoints: Endpoints | None, clock: Clock) -> None:
+        self._protocol = protocol
+        self._endpoints = endpoints
+        self._clock = clock
+        self._opened = trio.Event()
+        if endpoints is not None:
+            self._opened.set()
+
+    def opened_at(self, port: int) -> None:
+        """Say that the box listens on `port` of this machine."""
+        address = f"{LOOPBACK}:{port}"
+        socket = f"ws://{address}{SOCKET_PATH}"
+        self._endpoints = Endpoints(
+            rest=f"http://{address}", websocket_public=socket, websocket_private=socket
+        )
+        self._opened.set()
+
+    def closed(self) -> None:
+        """Say that the box does not listen any more."""
+        self._endpoints = None
+        self._opened = trio.Event()
+
+    def opener(
+        self, credentials: Callable[[], Credentials] | None = None
+    ) -> Callable[[], AbstractAsyncContextManager[VenueClient]]:
+        """Return what opens a client of this venue, each time a new one.
+
+        Requests are not paced here: the lines share the venue's budget.
+        """
+        return lambda: self._open(credentials)
+
+    @asynccontextmanager
+    async def _open(
+        self, credentials: Callable[[], Credentials] | None
+    ) -> AsyncIterator[VenueClient]:
+        await self._opened.wait()
+        client = open_venue(
+            self._protocol,
+            self._clock,
+            credentials=credentials() if credentials is not None else None,
+            endpoints=self._endpoints,
+            rate_limited=False,
+        )
+        async with client:
+            yield client
+
+
+class BoxPort(Port):
+    """An exchange in a box, embedded; what it knows is in a file of its own."""
+
+    announces_start = True
+
+    def __init__(self, config: VenueConfig, clock: Clock, door: Door) -> None:
+        self._config = config
+        self._clock = clock
+        self._door = door
+
+    async def run(self, ctx: PortContext) -> None:
+        # Compiled or read from the cache before anything waits for the loop.
+        await threads().run(warm)
+        try:
+            async with trio.open_nursery() as nursery:
+                port = await nursery.start(serve_venue, self._config, self._clock)
+                self._door.opened_at(port)
+                ctx.started()
+        finally:
+            self._door.closed()
+
+
+def endpoints_of(settings: VenueSettings) -> Endpoints | None:
+    """Return the configured addresses of a venue; None for a box, or where ccxt knows them."""
+    if settings.box is not None or not settings.rest:
+        return None
+    return Endpoints(
+        rest=settings.rest,
+        websocket_public=settings.websocket_public,
+        websocket_private=settings.websocket_private,
+    )

@@ -1,0 +1,214 @@
+"""The assembly: which actor stands where, and whom each is told about.
+
+root  one_for_one
+├─ store, control           given by the daemon, first to start and last to stop
+├─ alerts, risk
+├─ venues  bulkhead ─▶ <venue> one_for_one
+│              ├─ box               an embedded exchange, where one is configured
+│              ├─ public ─▶ feed
+│              └─ accounts bulkhead ─▶ <user> rest_for_one ─▶ line, stream, orders, reconcile
+└─ users   bulkhead ─▶ <user> bulkhead ─▶ vaults bulkhead ─▶ <venue>-<asset> rest_for_one
+                                              └─▶ ledger, guard, sleeves one_for_one ─▶ <name>…
+"""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from actors import wiring
+from actors.alerts import Alerts
+from actors.doors import BoxPort, Door, endpoints_of
+from actors.execution.keys import Keys
+from actors.execution.limits import VenueBudget
+from actors.execution.line import Line
+from actors.execution.orders import Orders
+from actors.execution.reconcile import Reconcile
+from actors.execution.stream import PrivateStream
+from actors.execution.translate import Scales
+from actors.feeds.stream import MarketFeed
+from actors.guard import Guard
+from actors.ledger import Ledger
+from actors.risk.gate import Risk
+from actors.sleeves.sleeve import Sleeve
+from actors.wiring import ALERTS, RISK, Wiring
+from exchanges.types import Credentials
+from messages.market import topic
+from messages.settings import Protocol, SleeveSettings, TreeSettings, VaultSettings, VenueSettings
+from supervisor.clock import Clock
+from supervisor.spec import ChildSpec, Poison, Strategy, SupervisorSpec
+from supervisor.system import STORE_TOPIC
+from venue.settings import account_key, box_config
+
+# A passing fault is tried again at once, poison is set aside at its second crash: five restarts in
+# ten seconds are a part that is broken, not a message.
+INTENSITY = 5
+PERIOD_NS = 10 * 1_000_000_000
+# Requests per second, and at once, of one account's REST calls. Kraken's Intermediate tier counts
+# to 20 and forgets one every two seconds; orders are counted apart and far more generously.
+BUDGETS = {Protocol.KRAKEN: (5.0, 15)}
+
+_supervisor = partial(SupervisorSpec, intensity=INTENSITY, period_ns=PERIOD_NS)
+
+
+def build(
+    settings: TreeSettings, folder: Path, clock: Clock, front: tuple[ChildSpec, ...]
+) -> SupervisorSpec:
+    """Return the whole tree for `settings`; `front` starts first. `folder` holds embedded boxes."""
+    return _Assembly(settings, folder, clock).root(front)
+
+
+class _Assembly:
+    def __init__(self, settings: TreeSettings, folder: Path, clock: Clock) -> None:
+        self._settings = settings
+        self._folder = folder
+        self._clock = clock
+        self._scales = Scales(settings.assets)
+        self._wiring = Wiring(settings, self._scales.of)
+        self._keys = Keys(self._generated_keys())
+
+    def root(self, front: tuple[ChildSpec, ...]) -> SupervisorSpec:
+        venues = tuple(self._venue(name, each) for name, each in self._settings.venues.items())
+        users = tuple(self._user(user.name) for user in self._settings.roster.users)
+        risk = ChildSpec(
+            name="risk",
+            start=Risk,
+            configuration=self._wiring.risk(),
+            topics=(STORE_TOPIC,),
+            poison=Poison.BLOCK,
+            monitored_by=self._wiring.guards(),
+        )
+        return _supervisor(
+            name="",
+            children=(
+                *front,
+                ChildSpec(name="alerts", start=Alerts),
+                risk,
+                _supervisor(name="venues", bulkhead=True, children=venues),
+                _supervisor(name="users", bulkhead=True, children=users),
+            ),
+        )
+
+    # --- venues
+
+    def _venue(self, name: str, venue: VenueSettings) -> SupervisorSpec:
+        door = Door(venue.protocol.value, endpoints_of(venue), self._clock)
+        children: list[ChildSpec | SupervisorSpec] = []
+        if venue.box is not None:
+            config = box_config(
+                name, venue.box, self._wiring.users_at(name), data_file=self._folder / f"{name}.db"
+            )
+            start = partial(BoxPort, config, self._clock, door)
+            children.append(ChildSpec(name="box", start=start))
+        feed = partial(
+            MarketFeed,
+            venue=name,
+            symbols=venue.symbols,
+            open_public=door.opener(),
+            scales=self._scales,
+            listeners=self._wiring.listeners(name),
+            alerts=ALERTS,
+        )
+        public = _supervisor(
+            name="public",
+            strategy=Strategy.REST_FOR_ONE,
+            children=(ChildSpec(name="feed", start=feed),),
+        )
+        budget = VenueBudget(*BUDGETS[venue.protocol])
+        accounts = _supervisor(
+            name="accounts",
+            bulkhead=True,
+            children=tuple(
+                self._account(name, user, door, budget) for user in self._wiring.users_at(name)
+            ),
+        )
+        return _supervisor(name=name, children=(*children, public, accounts))
+
+    def _account(self, venue: str, user: str, door: Door, budget: VenueBudget) -> SupervisorSpec:
+        at = wiring.account_address(venue, user)
+        credentials: Callable[[], Credentials] = partial(self._keys.credentials, user, venue)
+        configuration = self._wiring.account(venue, user)
+        line = partial(Line, RISK, door.opener(credentials), self._scales, budget)
+        stream = partial(
+            PrivateStream,
+            orders=f"{at}/orders",
+            reconcile=f"{at}/reconcile",
+            alerts=ALERTS,
+            open_private=door.opener(credentials),
+            scales=self._scales,
+        )
+        return _supervisor(
+            name=user,
+            strategy=Strategy.REST_FOR_ONE,
+            children=(
+                ChildSpec(name="line", start=line),
+                ChildSpec(name="stream", start=stream),
+                ChildSpec(
+                    name="orders",
+                    start=Orders,
+                    configuration=configuration,
+                    poison=Poison.BLOCK,
+                    monitored_by=(RISK,),
+                ),
+                ChildSpec(name="reconcile", start=Reconcile, configuration=configuration),
+            ),
+        )
+
+    # --- users
+
+    def _user(self, user: str) -> SupervisorSpec:
+        vaults = tuple(
+            self._vault(vault) for vault in self._settings.roster.vaults if vault.user == user
+        )
+        return _supervisor(
+            name=user,
+            bulkhead=True,
+            children=(_supervisor(name="vaults", bulkhead=True, children=vaults),),
+        )
+
+    def _vault(self, vault: VaultSettings) -> SupervisorSpec:
+        at = wiring.vault_address(vault)
+        configuration = self._wiring.vault(vault)
+        symbols = tuple(dict.fromkeys(s for sleeve in vault.sleeves for s in sleeve.symbols))
+        tops = tuple(topic(vault.venue, symbol, "top") for symbol in symbols)
+        trusts = tuple(topic(vault.venue, symbol, "trust") for symbol in symbols)
+        ledger = ChildSpec(
+            name="ledger",
+            start=Ledger,
+            configuration=configuration,
+            topics=tops,
+            poison=Poison.BLOCK,
+            monitored_by=(RISK, f"{at}/guard"),
+        )
+        guard = ChildSpec(
+            name="guard", start=Guard, configuration=configuration, topics=(*tops, *trusts)
+        )
+        sleeves = _supervisor(
+            name="sleeves", children=tuple(self._sleeve(vault, each) for each in vault.sleeves)
+        )
+        return _supervisor(
+            name=vault.name, strategy=Strategy.REST_FOR_ONE, children=(ledger, guard, sleeves)
+        )
+
+    def _sleeve(self, vault: VaultSettings, sleeve: SleeveSettings) -> ChildSpec:
+        return ChildSpec(
+            name=sleeve.name,
+            start=Sleeve,
+            configuration=self._wiring.sleeve(vault, sleeve),
+            topics=tuple(
+                topic(vault.venue, symbol, kind)
+                for symbol in sleeve.symbols
+                for kind in ("trust", "top", "candles")
+            ),
+        )
+
+    def _generated_keys(self) -> dict[tuple[str, str], Credentials]:
+        """Return the keys of accounts at boxes, embedded or standing alone."""
+        return {
+            (user, name): Credentials(*account_key(name, user, self._seed(venue)))
+            for name, venue in self._settings.venues.items()
+            for user in self._wiring.users_at(name)
+        }
+
+    @staticmethod
+    def _seed(venue: VenueSettings) -> int:
+        return venue.box.seed if venue.box is not None else venue.seed
