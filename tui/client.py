@@ -7,7 +7,6 @@ itself.
 
 import asyncio
 import contextlib
-import statistics
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -231,7 +230,7 @@ class Client:
         sent_s = line.pings.get(pong.number)
         if sent_s is not None:
             self._round_trips_s.append(self._now_s() - sent_s)
-            self.round_trip_s = statistics.median(self._round_trips_s)
+            self.round_trip_s = sorted(self._round_trips_s)[len(self._round_trips_s) // 2]
         # Answers come in order: an earlier ping that has none by now will never have one.
         line.pings = {number: at_s for number, at_s in line.pings.items() if number > pong.number}
 

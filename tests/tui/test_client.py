@@ -8,6 +8,7 @@ from messages import control
 from messages.control import Answer, Outcome, View
 from tests.tui.driving import client_for, eventually, run, running
 from tests.tui.fake import FakeDaemon, daemon, order
+from tui import client as client_module
 from tui.client import Client, Link
 from tui.store import Store
 
@@ -170,7 +171,9 @@ def test_a_missing_daemon_is_named(tmp_path: Path, missing: bool) -> None:
 
 
 @pytest.mark.check
-def test_a_hundred_restarts_are_survived(tmp_path: Path) -> None:
+def test_a_hundred_restarts_are_survived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "RETRY_S_MIN", 0.02)
+
     async def body(client: Client, store: Store, server: FakeDaemon) -> None:
         restarts: list[str] = []
         client.on_restart = lambda old, new: restarts.append(new.boot_id)

@@ -106,7 +106,7 @@ def test_a_picture_needs_no_terminal(tmp_path: Path) -> None:
 
 
 @pytest.mark.check
-@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)], ids=lambda size: f"{size[0]}")
+@pytest.mark.parametrize("size", [(120, 40), (200, 60)], ids=lambda size: f"{size[0]}")
 def test_every_row_changing_stays_below_ten_kilobytes_a_second(
     tmp_path: Path, size: tuple[int, int]
 ) -> None:
@@ -114,10 +114,10 @@ def test_every_row_changing_stays_below_ten_kilobytes_a_second(
         async with running(stir(server, 4, 26)):
             await asyncio.sleep(1.0)
             before_s = pseudo.cpu_s()
-            plain, squeezed = await pseudo.bytes_in(6.0)
-            used = (pseudo.cpu_s() - before_s) / 6
-        assert plain / 6 <= 10_000
-        assert squeezed / 6 <= 3_000
+            plain, squeezed = await pseudo.bytes_in(4.0)
+            used = (pseudo.cpu_s() - before_s) / 4
+        assert plain / 4 <= 10_000
+        assert squeezed / 4 <= 3_000
         assert used <= 0.10, "3 % when alone on a core; the suite's machine is shared"
 
     scenario(tmp_path, body, size=size)
@@ -143,7 +143,7 @@ def test_a_stalled_terminal_is_survived(tmp_path: Path) -> None:
         async with running(stir(server, 10, 26)):
             before_mb = pseudo.rss_mb()
             pseudo.rate = None
-            await asyncio.sleep(12.0)
+            await asyncio.sleep(7.0)
             assert pseudo.rss_mb() < before_mb + 10
             pseudo.rate = float("inf")
             await asyncio.sleep(0.5)
@@ -170,9 +170,9 @@ def test_memory_stays_flat_under_a_flood(tmp_path: Path) -> None:
         pseudo.type(b"5")
         await pseudo.until("log")
         async with running(flood()):
-            await asyncio.sleep(8.0)
+            await asyncio.sleep(5.0)
             settled_mb = pseudo.rss_mb()
-            await asyncio.sleep(10.0)
+            await asyncio.sleep(6.0)
             assert pseudo.rss_mb() < settled_mb + 3
             assert pseudo.rss_mb() < 80
 
@@ -184,7 +184,7 @@ def test_an_idle_program_rests(tmp_path: Path) -> None:
     async def body(pseudo: Pseudo, server: FakeDaemon) -> None:
         await settle(pseudo)
         before_s = pseudo.cpu_s()
-        await asyncio.sleep(6.0)
-        assert (pseudo.cpu_s() - before_s) / 6 < 0.02
+        await asyncio.sleep(4.0)
+        assert (pseudo.cpu_s() - before_s) / 4 < 0.02
 
     scenario(tmp_path, body)

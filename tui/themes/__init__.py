@@ -1,5 +1,6 @@
 """Themes as data: one TOML file each, read at the start."""
 
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -28,6 +29,7 @@ class Palette(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     cursor_text: str
 
 
+@cache
 def load(name: str) -> Theme:
     """Return the theme `name`, one of `THEMES`; a wrong file raises `msgspec.ValidationError`."""
     palette = msgspec.toml.decode((_FOLDER / f"{name}.toml").read_bytes(), type=Palette)
