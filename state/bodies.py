@@ -13,7 +13,7 @@ from itertools import accumulate
 
 import apsw
 
-from state.sql import fetch_one
+from state.sql import fetch_one, fill
 from supervisor.journal import Input, Post
 
 # 2 × int64 + 3 × uint32.
@@ -23,6 +23,17 @@ HEAD_BYTES = 28
 CACHE_BYTES = 32_000_000
 # A position may lie behind a few blocks of late single messages (see `Store.stream`).
 LATE_BLOCKS_MAX = 64
+
+_NEAREST = """
+SELECT first, last, heads, bodies FROM {table} WHERE last = coalesce(
+    (
+        SELECT last
+        FROM (SELECT last, first FROM {table} WHERE last >= ? ORDER BY last LIMIT {late})
+        WHERE first <= ? ORDER BY last LIMIT 1
+    ),
+    (SELECT last FROM {table} WHERE last >= ? ORDER BY last LIMIT 1)
+)
+"""
 
 StoredBlock = tuple[int, int, bytes, bytes]
 """first, last, heads, bodies."""
@@ -47,14 +58,7 @@ def encode_block(posts: Sequence[Post]) -> tuple[bytes, bytes]:
 
 def fetch_block(connection: apsw.Connection, table: str, position: int) -> StoredBlock | None:
     """Return the nearest block of `table` that reaches to `position` or beyond, or `None`."""
-    nearest = (
-        f"SELECT last FROM (SELECT last, first FROM {table} WHERE last >= ? ORDER BY last "  # noqa: S608 - names are ours
-        f"LIMIT {LATE_BLOCKS_MAX}) WHERE first <= ? ORDER BY last LIMIT 1"
-    )
-    query = (
-        f"SELECT first, last, heads, bodies FROM {table} WHERE last = coalesce(({nearest}), "  # noqa: S608 - names are ours
-        f"(SELECT last FROM {table} WHERE last >= ? ORDER BY last LIMIT 1))"
-    )
+    query = fill(_NEAREST, table=table, late=LATE_BLOCKS_MAX)
     row = fetch_one(connection, query, (position, position, position))
     return (row[0], row[1], row[2], row[3]) if row is not None else None
 

@@ -150,7 +150,9 @@ class CrashVFS(apsw.VFS):
         self.name = name
         super().__init__(name, "")
 
-    def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> "CrashFile":  # noqa: N802 - SQLite's name
+    def xOpen(  # noqa: N802 - SQLite's name
+        self, name: str | apsw.URIFilename | None, flags: list[int]
+    ) -> "CrashFile":
         path = name.filename() if isinstance(name, apsw.URIFilename) else name or ""
         self.disk.powered()
         assert len(self.disk.files) < _OPEN_FILES_MAX, "a database has a handful of files"
@@ -161,7 +163,11 @@ class CrashVFS(apsw.VFS):
         flags[1] = flags[0]
         return CrashFile(self.disk, self.disk.files[path])
 
-    def xDelete(self, filename: str, syncdir: bool) -> None:  # noqa: N802, FBT001 - SQLite's name and order
+    def xDelete(  # noqa: N802 - SQLite's name
+        self,
+        filename: str,
+        syncdir: bool,  # noqa: FBT001 - SQLite's order
+    ) -> None:
         self.disk.operate()
         self.disk.files.pop(filename, None)
 

@@ -7,7 +7,7 @@ without shared memory: simulation) the writing connection is the only one.
 import os
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -89,23 +89,18 @@ class Database:
         `draw` gives the random bits of a new lineage.
         """
         check_sqlite_version()
-        lock = FolderLock(folder)
-        database: Database | None = None
-        try:
-            with refusing(folder / DATABASE_NAME):
-                database = cls(folder, settings or Settings(), lock)
-                database.ballast.load()
-                database._prepare()
-                if database.settings.check:
-                    database.check(CHECKED_AT_START)
-                database._start(draw)
-        except BaseException:
-            try:
-                if database is not None:
-                    close(database.writer)
-            finally:
-                lock.release()
-            raise
+        with ExitStack() as undo:
+            lock = FolderLock(folder)
+            undo.callback(lock.release)
+            undo.enter_context(refusing(folder / DATABASE_NAME))
+            database = cls(folder, settings or Settings(), lock)
+            undo.callback(close, database.writer)
+            database.ballast.load()
+            database._prepare()
+            if database.settings.check:
+                database.check(CHECKED_AT_START)
+            database._start(draw)
+            undo.pop_all()
         return database
 
     @property
@@ -160,14 +155,13 @@ class Database:
             vfs=self.settings.vfs or None,
             statementcachesize=STATEMENTS_CACHED,
         )
-        try:
+        with ExitStack() as undo:
+            undo.callback(close, connection)
             if self.exclusive:
                 # First of all: without shared memory nothing in a log can be read before.
                 connection.pragma("locking_mode", "exclusive")
             configure(connection)
-        except BaseException:
-            close(connection)
-            raise
+            undo.pop_all()
         return connection
 
     def _prepare(self) -> None:
@@ -270,9 +264,9 @@ def immediate(connection: apsw.Connection) -> Iterator[None]:
     try:
         yield
         connection.execute("COMMIT")
-    except BaseException:
+    finally:
+        # After a COMMIT there is nothing to leave.
         rollback(connection)
-        raise
 
 
 def rollback(connection: apsw.Connection) -> None:

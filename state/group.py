@@ -1,8 +1,10 @@
 """A group: what was appended since the last one was closed, to be committed whole."""
 
 from collections.abc import Callable
+from itertools import chain
 from typing import NamedTuple
 
+import msgspec
 import trio
 
 from supervisor.journal import Post, SetAside, Snapshot, Turn
@@ -11,6 +13,8 @@ from supervisor.journal import Post, SetAside, Snapshot, Turn
 POST_BYTES = 40
 TURN_BYTES = 32
 NUMBER_BYTES = 12
+# What the mailboxes of a busy tree hold.
+WITHHELD_MAX = 8_192
 
 
 class Named(NamedTuple):
@@ -115,3 +119,51 @@ class Group:
         part.marks = self.marks[:index]
         part.acts = self.acts[: mark.acts]
         return part
+
+
+class Withheld:
+    """Streams not stored while the disk is in need, in case a turn has still to handle them.
+
+    What a turn handled must be in the journal, or its actor could not be rebuilt.
+    """
+
+    def __init__(self) -> None:
+        self._posts: dict[int, Post] = {}
+        self.dropped = 0
+        """Streams given up; a turn that handles one of them after all cannot be folded again."""
+
+    def __len__(self) -> int:
+        return len(self._posts)
+
+    def sift(self, group: Group, *, keep_back: bool) -> None:
+        """Put what the turns of `group` handled into it; with `keep_back`, take the rest out."""
+        if not keep_back and not self._posts:
+            return
+        handled = set(chain.from_iterable(turn.inputs for turn in group.turns))
+        streams = group.streams
+        if keep_back:
+            self._posts.update((post[0], post) for post in streams if post[0] not in handled)
+            streams = [post for post in streams if post[0] in handled]
+        late = [self._posts.pop(position) for position in handled & self._posts.keys()]
+        group.streams = sorted(late) + streams
+        while len(self._posts) > WITHHELD_MAX:
+            del self._posts[next(iter(self._posts))]
+            self.dropped += 1
+
+
+class StoreStatistics(msgspec.Struct, frozen=True):
+    """What the store has done since its start."""
+
+    groups: int
+    """Transactions committed."""
+    bytes: int
+    """Committed, by our own reckoning."""
+    backlog_bytes: int
+    inbox: int
+    quarantined: int
+    degraded: str
+    """Why streams are not stored, "" if they are."""
+    withheld: int
+    """Streams kept in memory instead, in case a turn handles them."""
+    dropped: int
+    """Streams given up so."""

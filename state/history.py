@@ -14,7 +14,7 @@ from state import snapshots
 from state.bodies import BlockCache, StoredBlock, fetch_block
 from state.database import Database, refusing
 from state.errors import DatabaseDamagedError, HistoryRetiredError
-from state.sql import fetch_all, fetch_one
+from state.sql import fetch_all, fetch_one, fill
 from state.tables import Hours
 from supervisor.actor import PUBLISH, SEND
 from supervisor.journal import Input, Pending, RecordedTurn, SetAside, Snapshot, StoredEffect, Turn
@@ -23,6 +23,11 @@ from supervisor.journal import Input, Pending, RecordedTurn, SetAside, Snapshot,
 # so in steps, and no transaction stays open between them.
 TURN_ROWS_AT_ONCE = 128
 
+_FIRST_TURN = "SELECT body FROM turn_{hour} WHERE actor = ? ORDER BY last_seq LIMIT 1"
+_TURNS_AFTER = (
+    "SELECT last_seq, body FROM turn_{hour} WHERE actor = ? AND last_seq > ? "
+    "ORDER BY last_seq LIMIT {count}"
+)
 _turns = msgspec.msgpack.Decoder(list[Turn])
 
 
@@ -125,8 +130,7 @@ class History:
     def _first_kept(self, actor: int) -> int:
         """Return the number of the first message whose turn is kept, or 0 if none is."""
         for hour in self._hours(0):
-            query = f"SELECT body FROM turn_{hour} WHERE actor = ? ORDER BY last_seq LIMIT 1"  # noqa: S608 - names are ours
-            row = fetch_one(self._connection, query, (actor,))
+            row = fetch_one(self._connection, fill(_FIRST_TURN, hour=hour), (actor,))
             if row is not None:
                 return self._decode(row[0])[0].first_seq
         return 0
@@ -136,10 +140,7 @@ class History:
 
     def _after(self, actor: int, seq: int, start: int) -> Iterator[RecordedTurn]:
         for hour in self._hours(start):
-            query = (
-                f"SELECT last_seq, body FROM turn_{hour} WHERE actor = ? AND last_seq > ? "  # noqa: S608 - names are ours
-                f"ORDER BY last_seq LIMIT {TURN_ROWS_AT_ONCE}"
-            )
+            query = fill(_TURNS_AFTER, hour=hour, count=TURN_ROWS_AT_ONCE)
             while rows := fetch_all(self._connection, query, (actor, seq)):
                 for turn in chain.from_iterable(self._decode(body) for _, body in rows):
                     if turn.first_seq + len(turn.inputs) > seq + 1:

@@ -10,7 +10,7 @@ import apsw
 
 from state.database import immediate
 from state.snapshots import SNAPSHOTS_KEPT
-from state.sql import fetch_all, fetch_one
+from state.sql import fetch_all, fetch_one, fill
 from state.tables import HOUR_NS
 from state.writer import Writer
 
@@ -20,6 +20,9 @@ MAINTENANCE_NS = 60_000_000_000
 DURABLE_BLOCKS_PER_STEP = 64
 # Giving pages back to the disk moves others: so many take a few milliseconds; fewer can wait.
 VACUUM_PAGES = 512
+
+
+_STREAM_BYTES = "SELECT coalesce(sum(length(heads) + length(bodies)), 0) FROM stream_{hour}"
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class Retention:
         self._lows: dict[int, int] = {}
 
     def step(self) -> None:
-        """Do the first of these that is to be done; called off the loop, never beside the writer."""
+        """Do the first thing that is to be done; called off the loop, never beside the writer."""
         if self._drop_turns() or self._drop_streams() or self._delete_durable():
             return
         self._vacuum()
@@ -63,7 +66,7 @@ class Retention:
         for hour in self._writer.hours.of("turn"):
             if hour not in self._lows:
                 # The running hour's table is read once, the rest the writer has seen itself.
-                query = f"SELECT coalesce(min(low), 0) FROM turn_{hour}"  # noqa: S608 - names are ours
+                query = fill("SELECT coalesce(min(low), 0) FROM turn_{hour}", hour=hour)
                 (self._lows[hour],) = fetch_one(self._connection, query) or (0,)
             seen = self._writer.lows.get(hour, self._lows[hour])
             self._lows[hour] = min(seen, self._lows[hour])
@@ -83,7 +86,7 @@ class Retention:
         for hour in self._writer.hours.of("stream"):
             if not self._superfluous(hour):
                 return False
-            query = f"SELECT max(last) FROM stream_{hour}"  # noqa: S608 - names are ours
+            query = fill("SELECT max(last) FROM stream_{hour}", hour=hour)
             (last,) = fetch_one(self._connection, query) or (0,)
             if last < self.low():
                 self._drop("stream", hour)
@@ -102,9 +105,7 @@ class Retention:
         now = self._writer.newest_ns // HOUR_NS
         for hour in hours:
             if hour not in self._sizes or hour >= now - 1:
-                query = (
-                    f"SELECT coalesce(sum(length(heads) + length(bodies)), 0) FROM stream_{hour}"  # noqa: S608 - names are ours
-                )
+                query = fill(_STREAM_BYTES, hour=hour)
                 (self._sizes[hour],) = fetch_one(self._connection, query) or (0,)
         return sum(self._sizes[hour] for hour in hours)
 

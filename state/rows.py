@@ -15,7 +15,7 @@ import trio
 from messages.base import Row
 from state.database import Database
 from state.errors import QueryTimedOutError
-from state.sql import Value, fetch_all
+from state.sql import Value, fetch_all, fill
 from state.tables import OWN_COLUMNS, Table, row_tables
 from supervisor.clock import perf_ns
 from supervisor.threads import threads
@@ -26,6 +26,10 @@ ROWS_MAX = 5_000
 QUERY_NS_MAX = 2_000_000_000
 # SQLite's virtual machine runs so many steps in some hundred microseconds.
 STEPS_BETWEEN_LOOKS = 20_000
+
+_SELECT = "SELECT {columns} FROM {source}{where} ORDER BY id DESC LIMIT {newest}"
+_COUNT = "SELECT count(*) FROM {table}_current{where}"
+_NEWEST_THEN = "id IN (SELECT max(id) FROM {table} WHERE recorded_ns <= ? GROUP BY entity)"
 
 SomeRow = TypeVar("SomeRow", bound=Row)
 Result = TypeVar("Result")
@@ -70,9 +74,7 @@ class Reader:
         source = f"{table.name}_current"
         if as_of_ns:
             source = table.name
-            conditions.append(
-                f"id IN (SELECT max(id) FROM {table.name} WHERE recorded_ns <= ? GROUP BY entity)"  # noqa: S608 - names are ours
-            )
+            conditions.append(fill(_NEWEST_THEN, table=table.name))
             values.append(as_of_ns)
         found = await self._run(partial(self._select, table, source, conditions, values, newest))
         return [_recorded(kind, table, row).row for row in found]
@@ -89,7 +91,7 @@ class Reader:
         """Return how many entities there are. Raises `QueryTimedOutError`."""
         table = row_tables()[kind]
         conditions, values = _conditions(table, where or {})
-        query = f"SELECT count(*) FROM {table.name}_current{_where(conditions)}"  # noqa: S608 - names are ours
+        query = fill(_COUNT, table=table.name, where=_where(conditions))
         ((count,),) = await self._run(partial(fetch_all, self._connection, query, values))
         return int(count)
 
@@ -109,9 +111,8 @@ class Reader:
     ) -> list[tuple[Value, ...]]:
         assert 0 < newest <= ROWS_MAX, f"between 1 and {ROWS_MAX} rows can be asked for"
         columns = ", ".join((*OWN_COLUMNS, *table.columns))
-        query = (
-            f"SELECT {columns} FROM {source}{_where(conditions)} ORDER BY id DESC LIMIT {newest}"  # noqa: S608 - names are ours
-        )
+        where = _where(conditions)
+        query = fill(_SELECT, columns=columns, source=source, where=where, newest=newest)
         return fetch_all(self._connection, query, values)
 
     async def _run(self, work: Callable[[], Result]) -> Result:

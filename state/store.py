@@ -6,20 +6,20 @@ is closed by `run`, never by an append.
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from functools import partial
-from itertools import chain
 from pathlib import Path
 
 import apsw
-import msgspec
 import trio
 
-from state.database import Database, Settings, close
+from state.database import Database, Settings, close, refusing
 from state.errors import DatabaseDamagedError, StateError, StoreLostError
 from state.group import (
     NUMBER_BYTES,
     POST_BYTES,
     TURN_BYTES,
+    Act,
     Audited,
     Concluded,
     Configured,
@@ -27,6 +27,8 @@ from state.group import (
     Mark,
     Named,
     Released,
+    StoreStatistics,
+    Withheld,
 )
 from state.history import History
 from state.retention import MAINTENANCE_NS, Keep, Retention
@@ -49,9 +51,6 @@ from supervisor.threads import threads
 # The log is brought into the file after so much: a few tens of milliseconds of copying, off the
 # writer; the log stays a few times this size.
 CHECKPOINT_BYTES = 4_000_000
-# Streams withheld while the disk is full, in case a turn has still to handle them: what the
-# mailboxes of a busy tree hold.
-WITHHELD_MAX = 8_192
 RETRY_NS_MIN = 50_000_000
 RETRY_NS_MAX = 1_000_000_000
 # Addresses and topics come from the roster and the venues' lists; a million means a leak.
@@ -69,24 +68,6 @@ _MAY_PASS = (
     apsw.ProtocolError,
 )
 _DAMAGED = (apsw.CorruptError, apsw.NotADBError, apsw.FormatError)
-
-
-class StoreStatistics(msgspec.Struct, frozen=True):
-    """What the store has done since its start."""
-
-    groups: int
-    """Transactions committed."""
-    bytes: int
-    """Committed, by our own reckoning."""
-    backlog_bytes: int
-    inbox: int
-    quarantined: int
-    degraded: str
-    """Why streams are not stored, "" if they are."""
-    withheld: int
-    """Streams kept in memory instead, in case a turn handles them."""
-    dropped: int
-    """Streams given up so."""
 
 
 class Store:
@@ -116,8 +97,7 @@ class Store:
         self._listeners: list[Callable[[Commit], None]] = []
         self._degraded_calls: list[Callable[[str], None]] = []
         self._degraded = ""
-        self._withheld: dict[int, Post] = {}
-        self._dropped = 0
+        self._withheld = Withheld()
         self._groups = 0
         self._uncheckpointed = 0
         self._checkpoint_now = trio.Event()
@@ -140,11 +120,12 @@ class Store:
         Raises what `state.errors` lists; nothing is held or changed then.
         """
         database = Database.open(folder, settings, draw)
-        try:
-            return cls(database, keep)
-        except BaseException:
-            database.close()
-            raise
+        with ExitStack() as undo:
+            undo.callback(database.close)
+            with refusing(database.path):
+                store = cls(database, keep)
+            undo.pop_all()
+        return store
 
     # --- names
 
@@ -319,7 +300,7 @@ class Store:
             quarantined=len(self._quarantine),
             degraded=self._degraded,
             withheld=len(self._withheld),
-            dropped=self._dropped,
+            dropped=self._withheld.dropped,
         )
 
     # --- the task
@@ -416,7 +397,7 @@ class Store:
 
     async def _attempt(self, group: Group) -> Commit | None:
         """Write `group`; return `None` when the disk did not take it and might later."""
-        self._withhold(group)
+        self._withheld.sift(group, keep_back=bool(self._degraded))
         try:
             return await threads().run(partial(self._writer.write, group))
         except apsw.ConstraintError as error:
@@ -437,22 +418,6 @@ class Store:
             listener(commit)
         if self._degraded and not self._database.settings.ballast_bytes:
             self._set_degraded("")
-
-    def _withhold(self, group: Group) -> None:
-        """Keep back the streams of `group` that no turn has handled, while the store is in need."""
-        if not self._degraded and not self._withheld:
-            return
-        handled = set(chain.from_iterable(turn.inputs for turn in group.turns))
-        if self._degraded:
-            kept = [post for post in group.streams if post[0] in handled]
-            self._withheld.update((p[0], p) for p in group.streams if p[0] not in handled)
-        else:
-            kept = group.streams
-        late = [self._withheld.pop(position) for position in handled & self._withheld.keys()]
-        group.streams = sorted(late) + kept
-        while len(self._withheld) > WITHHELD_MAX:
-            del self._withheld[next(iter(self._withheld))]
-            self._dropped += 1
 
     def _need(self, reason: str) -> None:
         self._database.ballast.drop()
@@ -510,8 +475,8 @@ class Store:
 
     # --- small parts
 
-    def _act(self, act: object, size: int) -> None:
-        self._group.acts.append(act)  # type: ignore[arg-type] # one of group.Act, by its callers
+    def _act(self, act: Act, size: int) -> None:
+        self._group.acts.append(act)
         self._grow(self._group, size + POST_BYTES)
 
     def _grow(self, group: Group, size: int) -> None:

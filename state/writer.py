@@ -19,7 +19,7 @@ from state.errors import PoisonTurnError
 from state.gate import Gate, Passage
 from state.group import Audited, Concluded, Configured, Group, Named, Released
 from state.snapshots import Kept, Shelf
-from state.sql import Value, fetch_all, fetch_one, insert_many
+from state.sql import Value, fetch_all, fetch_one, fill, insert_many
 from state.tables import (
     HOUR_NS,
     OWN_COLUMNS,
@@ -294,11 +294,11 @@ class Writer:
         tables = ["durable", *(f"stream_{hour}" for hour in self.hours.of("stream")[-1:])]
         position, newest_ns = 0, 0
         for table in tables:
-            query = f"SELECT last, at_ns FROM {table} ORDER BY last DESC LIMIT 1"  # noqa: S608 - names are ours
+            query = fill("SELECT last, at_ns FROM {table} ORDER BY last DESC LIMIT 1", table=table)
             last, at_ns = fetch_one(self._connection, query) or (0, 0)
             position, newest_ns = max(position, last), max(newest_ns, at_ns)
         for hour in self.hours.of("turn")[-1:]:
-            query = f"SELECT at_ns FROM turn_{hour} ORDER BY id DESC LIMIT 1"  # noqa: S608 - names are ours
+            query = fill("SELECT at_ns FROM turn_{hour} ORDER BY id DESC LIMIT 1", hour=hour)
             newest_ns = max(newest_ns, *(fetch_one(self._connection, query) or (0,)))
         return position, newest_ns
 

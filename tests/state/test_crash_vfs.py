@@ -7,6 +7,7 @@ from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
+import apsw
 import pytest
 import trio
 
@@ -150,9 +151,9 @@ def test_without_a_sync_per_commit_the_sweep_finds_lost_commits(
 
     durable: Callable[..., None] = module.make_durable
 
-    def lax(connection: object) -> None:
+    def lax(connection: apsw.Connection) -> None:
         durable(connection)
-        connection.pragma("synchronous", "normal")  # type: ignore[attr-defined] # an apsw connection
+        connection.pragma("synchronous", "normal")
 
     monkeypatch.setattr(module, "make_durable", lax)
     with pytest.raises(AssertionError):
