@@ -231,6 +231,8 @@ class Shell(App[int]):
         at, total = self._board.position
         trail = [name for name, _ in self._trail[-3:]] + [self.page.name]
         runs = [Run(" > ".join(trail)), Run(f"  {at} of {total}", "dim")]
+        if self.page.view in self.store.partial:
+            runs.append(Run("  more than can be shown: use the verb", "warn"))
         if self.filters[self.page.name]:
             runs.append(Run(f"  /{clean(self.filters[self.page.name])}", "accent"))
         if self.page.follow and self._board.below:

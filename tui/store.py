@@ -33,6 +33,8 @@ class Store:
         """Views with news; whoever paints a view takes it out."""
         self.loaded: set[View] = set()
         """Views of which a snapshot has arrived since the daemon was (re)started."""
+        self.partial: set[View] = set()
+        """Views that have more rows than the daemon could send."""
         self.welcome: Welcome | None = None
         self.pong: Pong | None = None
         self._nested: tuple[object, dict[str, list[TreeRow]]] = (None, {})
@@ -57,6 +59,7 @@ class Store:
         if isinstance(frame, Snapshot):
             self._rows[frame.view] = {row.key(): row for row in frame.rows}
             self.loaded.add(frame.view)
+            (self.partial.discard if frame.complete else self.partial.add)(frame.view)
         elif self._seq[frame.view] != frame.seq - 1:
             self._seq[frame.view] = None
             return False

@@ -60,6 +60,14 @@ def test_a_snapshot_replaces_everything() -> None:
     assert store.orders() == [order(3)]
 
 
+def test_a_view_that_is_larger_than_a_frame_is_known_to_be_partial() -> None:
+    store = Store()
+    store.apply(Snapshot(view=View.TREE, seq=1, rows=(tree_row("/", 0),), complete=False))
+    assert store.partial == {View.TREE}
+    store.apply(snapshot(View.TREE, 2, tree_row("/", 0)))
+    assert store.partial == set()
+
+
 def test_rows_survive_a_restart_until_their_snapshot_comes() -> None:
     store = Store()
     assert store.greet(welcome("a")) is None
