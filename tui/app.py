@@ -74,7 +74,7 @@ class _Picture:
         try:
             async with asyncio.timeout(PICTURE_WAIT_S):
                 # The store is a plain dictionary on purpose: it wakes nobody.
-                while not needed <= app.store.loaded or app.store.pong is None:  # noqa: ASYNC110
+                while not needed <= app.store.loaded or app.store.pong is None:  # noqa: ASYNC110 - no event
                     await asyncio.sleep(PICTURE_LOOK_S)
         except TimeoutError:
             return NOT_RUNNING if app.client.link() is Link.DOWN else TIMED_OUT

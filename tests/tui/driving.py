@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,6 +125,23 @@ async def driven(
 def run(scenario: Coroutine[None, None, None]) -> None:
     """Run one scenario on asyncio (the suite's own async tests are trio's)."""
     asyncio.run(scenario)
+
+
+def scenario(
+    folder: Path, body: Callable[[Driven], Awaitable[None]], size: tuple[int, int] = (80, 24),
+    *, read_only: bool = False, basic: bool = False,
+) -> None:  # fmt: skip
+    async def inner() -> None:
+        async with driven(folder, size, read_only=read_only, basic=basic) as it:
+            await body(it)
+
+    run(inner())
+
+
+def paints(it: Driven) -> bool:
+    """Paint, as part of a condition to wait for."""
+    it.app.paint()
+    return True
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,14 @@ def scenario(folder: Path, body: Callable[[Client, Store, FakeDaemon], Awaitable
     run(inner())
 
 
+def _holds(store: Store, orders: int) -> bool:
+    return len(store.orders()) == orders
+
+
+def _counts(seen: list[str], wanted: int) -> bool:
+    return len(seen) == wanted
+
+
 def pause(client: Client) -> control.Pause:
     return control.Pause(request_id=client.new_id())
 
@@ -39,7 +48,7 @@ def test_it_reconnects_for_ever_and_wants_what_it_wanted(tmp_path: Path) -> None
             server.change(View.ORDERS, order(100 + turn))
             await server.start()
             await eventually(lambda: client.link() is Link.LIVE, "the way back")
-            await eventually(lambda turn=turn: len(store.orders()) == 41 + turn, "the news")  # type: ignore[misc]
+            await eventually(partial(_holds, store, 41 + turn), "the news")
 
     scenario(tmp_path, body)
 
@@ -182,8 +191,7 @@ def test_a_hundred_restarts_are_survived(tmp_path: Path, monkeypatch: pytest.Mon
             await server.stop()
             server.boot_id = f"boot-{number + 2}"
             await server.start()
-            expected = number + 1
-            await eventually(lambda expected=expected: len(restarts) == expected)  # type: ignore[misc]
+            await eventually(partial(_counts, restarts, number + 1))
             await eventually(lambda: View.TREE in store.loaded)
         assert len(set(restarts)) == 100
 

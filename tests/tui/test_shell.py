@@ -1,16 +1,14 @@
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from messages import control, views
-from messages.control import Answer, Outcome, SwitchAction, View
-from tests.tui.driving import Driven, driven, eventually, run
+from messages.control import View
+from tests.tui.driving import Driven, driven, eventually, paints, run, scenario
 from tests.tui.fake import (
     NOON_NS,
     S_NS,
-    SLEEVES,
     daemon,
     fill,
     log_line,
@@ -22,7 +20,7 @@ from tests.tui.fake import (
 )
 from tui import client
 from tui.client import Link
-from tui.screens.dialogs import Confirm, Halt, Help, Typed
+from tui.screens.dialogs import Halt, Help
 from tui.widgets import board
 
 SIZES = [(80, 24), (120, 40), (200, 60)]
@@ -33,17 +31,6 @@ VITAL = {
     "fills": {"time UTC", "symbol", "side", "quantity", "price", "fee", "in"},
     "log": {"time UTC", "level", "who", "what"},
 }
-
-
-def scenario(
-    folder: Path, body: Callable[[Driven], Awaitable[None]], size: tuple[int, int] = (80, 24),
-    *, read_only: bool = False, basic: bool = False,
-) -> None:  # fmt: skip
-    async def inner() -> None:
-        async with driven(folder, size, read_only=read_only, basic=basic) as it:
-            await body(it)
-
-    run(inner())
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
@@ -92,14 +79,9 @@ def test_changes_arrive_and_the_changed_number_is_marked(
         await it.until_shown("flash")
         it.server.change(View.VAULTS, vault(sleeve("flash", "flash", cash="1300.00")))
         await it.until_shown("1300.00▲")
-        await it.until(lambda: _paints(it) and "1300.00▲" not in it.screen(), "the mark going away")
+        await it.until(lambda: paints(it) and "1300.00▲" not in it.screen(), "the mark going away")
 
     scenario(tmp_path, body, (120, 40))
-
-
-def _paints(it: Driven) -> bool:
-    it.app.paint()
-    return True
 
 
 def test_only_what_is_on_the_screen_is_subscribed(tmp_path: Path) -> None:
@@ -114,56 +96,6 @@ def test_only_what_is_on_the_screen_is_subscribed(tmp_path: Path) -> None:
     scenario(tmp_path, body)
 
 
-def test_a_filter_narrows_as_it_is_typed_and_escape_takes_it_back(tmp_path: Path) -> None:
-    async def body(it: Driven) -> None:
-        await it.press("3")
-        await it.until(lambda: View.ORDERS in it.app.store.loaded)
-        await it.press("slash")
-        await it.type("sell !filled")
-        shown = [line.cells for line in it.board._lines]
-        assert len(shown) == 4
-        assert all("sell" in cells[2] and "open" in cells[7] for cells in shown)
-        await it.press("enter")
-        assert "/sell !filled" in it.line("crumbs")
-        assert "of 4" in it.line("crumbs")
-        await it.press("escape")
-        assert it.app.page.name == "orders"
-        assert it.board.position[1] == 40
-
-    scenario(tmp_path, body)
-
-
-def test_a_filter_that_nothing_passes_says_so(tmp_path: Path) -> None:
-    async def body(it: Driven) -> None:
-        await it.command("orders nonsense")
-        await it.until_shown("no line matches /nonsense")
-
-    scenario(tmp_path, body)
-
-
-def test_enter_drills_from_sleeve_to_orders_to_fills_and_escape_climbs_back(tmp_path: Path) -> None:
-    async def body(it: Driven) -> None:
-        await it.press("2")
-        await it.until(lambda: View.VAULTS in it.app.store.loaded)
-        it.app.paint(refill=True)
-        await it.press("down", "down", "enter")
-        assert it.app.page.name == "orders"
-        await it.until(lambda: View.ORDERS in it.app.store.loaded)
-        it.app.paint(refill=True)
-        assert {line.cells[8] for line in it.board._lines} == {"flash"}
-        await it.press("down", "enter")
-        assert it.app.page.name == "fills"
-        await it.until(lambda: View.FILLS in it.app.store.loaded)
-        it.app.paint(refill=True)
-        assert it.board.position[1] == 1
-        assert it.line("crumbs").startswith("vaults > orders > fills")
-        await it.press("escape", "escape", "escape", "escape", "escape")
-        assert it.app.page.name == "vaults"
-        assert it.app.is_running
-
-    scenario(tmp_path, body)
-
-
 def test_the_cursor_stays_on_its_order_while_new_ones_come(tmp_path: Path) -> None:
     async def body(it: Driven) -> None:
         await it.press("3")
@@ -174,7 +106,7 @@ def test_the_cursor_stays_on_its_order_while_new_ones_come(tmp_path: Path) -> No
         assert chosen == order(37).key()
         row = it.board._cursor.index - it.board._cursor.top
         it.server.change(View.ORDERS, order(40), order(41), order(42))
-        await it.until(lambda: _paints(it) and it.board.position[1] == 43)
+        await it.until(lambda: paints(it) and it.board.position[1] == 43)
         assert it.board.selected == chosen
         assert it.board._cursor.index - it.board._cursor.top == row
         await it.press("home")
@@ -189,7 +121,7 @@ def test_an_untouched_cursor_stays_at_the_newest(tmp_path: Path) -> None:
         await it.until(lambda: View.ORDERS in it.app.store.loaded)
         it.app.paint(refill=True)
         it.server.change(View.ORDERS, order(50))
-        await it.until(lambda: _paints(it) and it.board.selected == order(50).key())
+        await it.until(lambda: paints(it) and it.board.selected == order(50).key())
 
     scenario(tmp_path, body)
 
@@ -222,36 +154,6 @@ def test_foreign_text_can_neither_style_nor_shift_the_screen(tmp_path: Path) -> 
     scenario(tmp_path, body)
 
 
-def test_folding_hides_a_part_of_the_tree(tmp_path: Path) -> None:
-    async def body(it: Driven) -> None:
-        assert "reconcile" in it.screen()
-        total = it.board.position[1]
-        await it.press("down", "space")
-        assert it.board.position[1] < total
-        assert "reconcile" not in it.screen()
-        await it.press("enter")
-        assert it.board.position[1] == total
-
-    scenario(tmp_path, body, (120, 40))
-
-
-def test_pausing_the_painting_freezes_the_view_but_not_the_data(tmp_path: Path) -> None:
-    async def body(it: Driven) -> None:
-        await it.press("3")
-        await it.until(lambda: View.ORDERS in it.app.store.loaded)
-        it.app.paint(refill=True)
-        await it.press("p")
-        it.server.change(View.ORDERS, order(77))
-        await it.until(lambda: len(it.app.store.orders()) == 41)
-        it.app.paint()
-        assert it.board.position[1] == 40
-        assert "painting paused" in it.line("status")
-        await it.press("p")
-        assert it.board.position[1] == 41
-
-    scenario(tmp_path, body)
-
-
 def test_help_lists_the_keys_of_the_view(tmp_path: Path) -> None:
     async def body(it: Driven) -> None:
         await it.press("question_mark")
@@ -264,199 +166,6 @@ def test_help_lists_the_keys_of_the_view(tmp_path: Path) -> None:
         assert "fold or unfold" not in it.screen()
 
     scenario(tmp_path, body)
-
-
-# --- acts
-
-
-def test_pausing_is_refused_until_armed(tmp_path: Path) -> None:
-    async def body(it: Driven) -> None:
-        await it.press("2", "P")
-        await it.until_shown("type :rw")
-        assert it.server.acts() == []
-
-    scenario(tmp_path, body)
-
-
-async def _armed_on_flash(it: Driven) -> None:
-    await it.press("2")
-    await it.until_shown("flash")
-    await it.press("down", "down")
-    await it.command("rw")
-    assert "RW 9m" in it.line("status") or "RW 10m" in it.line("status")
-
-
-def test_pausing_a_sleeve_asks_with_the_focus_on_no(tmp_path: Path) -> None:
-    async def body(it: Driven) -> None:
-        await _armed_on_flash(it)
-        await it.press("P")
-        await it.until(lambda: isinstance(it.app.screen, Confirm))
-        assert it.app.focused is not None
-        assert it.app.focused.id == "no"
-        await it.press("enter")
-        assert it.server.acts() == []
-        await it.press("P")
-        await it.until(lambda: isinstance(it.app.screen, Confirm))
-        await it.press("tab", "enter")
-        await it.until(lambda: len(it.server.acts()) == 1)
-        (act,) = it.server.acts()
-        assert isinstance(act, control.Pause)
-        assert act.address == f"{SLEEVES}/flash"
-        await it.until_shown("Pause: done: as you wish")
-
-    scenario(tmp_path, body)
-
-
-def test_a_command_can_name_the_sleeve(tmp_path: Path) -> None:
-    async def body(it: Driven) -> None:
-        await it.command("rw")
-        await it.command(f"resume {SLEEVES}/quiet")
-        await it.until(lambda: isinstance(it.app.screen, Confirm))
-        await it.press("tab", "enter")
-        await it.until(lambda: len(it.server.acts()) == 1)
-        (act,) = it.server.acts()
-        assert isinstance(act, control.Resume)
-        assert act.address == f"{SLEEVES}/quiet"
-
-    scenario(tmp_path, body)
-
-
-@pytest.mark.parametrize("keys", [("H", "H"), ("ctrl+x", "ctrl+x"), ("H", "ctrl+x")])
-def test_the_kill_switch_takes_two_keys_and_no_arming(
-    tmp_path: Path, keys: tuple[str, str]
-) -> None:
-    async def body(it: Driven) -> None:
-        it.app.paint()
-        await it.press(keys[0])
-        await it.until(lambda: isinstance(it.app.screen, Halt))
-        assert "2 active sleeves" in it.screen()
-        assert "8 open orders" in it.screen()
-        await it.press(keys[1])
-        await it.until(lambda: len(it.server.acts()) == 1)
-        (act,) = it.server.acts()
-        assert isinstance(act, control.KillSwitch)
-        assert act.action is SwitchAction.ENGAGE
-        it.server.change(View.STATUS, status(kill_switch=True, trading=False))
-        await it.until_shown("KILL SWITCH ON")
-
-    scenario(tmp_path, body)
-
-
-def test_escape_leaves_the_kill_switch_alone(tmp_path: Path) -> None:
-    async def body(it: Driven) -> None:
-        await it.press("H")
-        await it.until(lambda: isinstance(it.app.screen, Halt))
-        await it.press("escape")
-        await it.until(lambda: not isinstance(it.app.screen, Halt))
-        assert it.server.acts() == []
-
-    scenario(tmp_path, body)
-
-
-@pytest.mark.parametrize("before", [("slash", "x"), ("colon", "o"), ("question_mark",)])
-def test_the_kill_switch_works_from_behind_a_filter_a_command_and_a_dialog(
-    tmp_path: Path, before: tuple[str, ...]
-) -> None:
-    async def body(it: Driven) -> None:
-        await it.press(*before)
-        await it.press("ctrl+x")
-        await it.until(lambda: isinstance(it.app.screen, Halt))
-        await it.press("ctrl+x")
-        await it.until(lambda: len(it.server.acts()) == 1)
-
-    scenario(tmp_path, body)
-
-
-@pytest.mark.parametrize(("word", "sent"), [("release", 1), ("relase", 0)])
-def test_releasing_the_kill_switch_takes_the_whole_word(
-    tmp_path: Path, word: str, sent: int
-) -> None:
-    async def body(it: Driven) -> None:
-        await it.command("rw")
-        await it.command("release")
-        await it.until(lambda: isinstance(it.app.screen, Typed))
-        await it.type(word)
-        await it.press("enter")
-        await it.until(lambda: not isinstance(it.app.screen, Typed))
-        await it.until(lambda: len(it.server.acts()) == sent)
-
-    scenario(tmp_path, body)
-
-
-def test_a_read_only_daemon_is_told_and_cannot_be_armed(tmp_path: Path) -> None:
-    async def body(it: Driven) -> None:
-        (peer,) = it.server.peers
-        assert peer.hello is not None
-        assert peer.hello.read_only
-        await it.command("rw")
-        await it.until_shown("read-only for good")
-        assert "RO" in it.line("status")
-
-    scenario(tmp_path, body, read_only=True)
-
-
-def test_a_refusal_is_shown(tmp_path: Path) -> None:
-    async def body(it: Driven) -> None:
-        it.server.answer = lambda frame: Answer(
-            request_id=getattr(frame, "request_id", ""), outcome=Outcome.DENIED, text="not you"
-        )
-        await _armed_on_flash(it)
-        await it.press("P")
-        await it.until(lambda: isinstance(it.app.screen, Confirm))
-        await it.press("tab", "enter")
-        await it.until_shown("Pause: refused: not you")
-
-    scenario(tmp_path, body)
-
-
-# --- the command line
-
-
-def test_a_misspelt_command_gets_a_hint(tmp_path: Path) -> None:
-    async def body(it: Driven) -> None:
-        await it.command("ordres")
-        await it.until_shown("did you mean :orders?")
-
-    scenario(tmp_path, body)
-
-
-def test_commands_are_remembered(tmp_path: Path) -> None:
-    async def body(it: Driven) -> None:
-        await it.command("orders flash")
-        await it.press("colon", "up")
-        assert it.app._prompt.value == "orders flash"
-        await it.press("escape")
-        assert it.app.page.name == "orders"
-
-    scenario(tmp_path, body)
-
-
-def test_themes_change_and_a_screenshot_is_saved(tmp_path: Path) -> None:
-    async def body(it: Driven) -> None:
-        for name in ("light", "contrast", "ansi", "dark"):
-            await it.command(f"theme {name}")
-            assert it.app.theme == f"canopy-{name}"
-        await it.press("t")
-        assert it.app.theme == "canopy-light"
-        it.app.save_picture(tmp_path / "screen.svg")
-        assert "canopy" in (tmp_path / "screen.svg").read_text(encoding="utf-8")
-
-    scenario(tmp_path, body)
-
-
-def test_basic_mode_uses_ascii_only(tmp_path: Path) -> None:
-    async def body(it: Driven) -> None:
-        for key in "12345":
-            await it.press(key)
-            view = it.app.page.view
-            await it.until(it.has(view))
-            it.app.paint(refill=True)
-            assert it.screen().isascii()
-
-    scenario(tmp_path, body, basic=True)
-
-
-# --- the connection
 
 
 def test_silence_makes_the_screen_stale_and_a_word_makes_it_live_again(
@@ -500,7 +209,7 @@ def test_a_restarted_daemon_keeps_view_filter_and_cursor(tmp_path: Path) -> None
         assert it.app.filters["orders"] == "quiet"
         assert it.board.selected == chosen
         it.server.change(View.ORDERS, order(43))
-        await it.until(lambda: _paints(it) and it.board.selected == chosen)
+        await it.until(lambda: paints(it) and it.board.selected == chosen)
 
     scenario(tmp_path, body)
 
