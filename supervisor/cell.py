@@ -143,7 +143,6 @@ class Cell:
         if not self._restored:
             self._restored = True
             self.tell(Booted(boot=house.journal.boot))
-            self._configure()
 
     def _new_fold(self) -> Fold:
         actor = self.spec.start()
@@ -177,7 +176,8 @@ class Cell:
             fold.follow(turn)
         return fold
 
-    def _configure(self) -> None:
+    def configure(self) -> None:
+        """Send the actor its configuration if it has not had it: before anything else."""
         configuration = self.spec.configuration
         if configuration is None:
             return

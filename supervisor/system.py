@@ -162,6 +162,8 @@ class System:
             cell = self.ports[address] = PortCell(self, address, spec)
         self.router.register(cell, spec.topics)
         cell.enter_inbox(self._left_over.pop(cell.actor_id, []))
+        if isinstance(cell, Cell):
+            cell.configure()
         return cell
 
     def _read_inbox(self) -> dict[int, list[Envelope]]:

@@ -8,6 +8,7 @@ from messages.runtime import TimerFired
 from supervisor import limits
 from supervisor.actor import Context
 from supervisor.child import ChildState
+from supervisor.port import PortContext
 from supervisor.spec import (
     Backoff,
     ChildSpec,
@@ -50,6 +51,22 @@ async def test_messages_arrive_once_and_in_order(autojump_clock: trio.testing.Mo
         post(run.system, "/a", *(Add(amount=n) for n in range(500)))
         await settled()
         assert book(run.system, "/b").seen == ["booted 1", *(f"add {n}" for n in range(500))]
+
+
+async def test_the_configuration_comes_before_what_earlier_children_send(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    class Eager(DemoPort):
+        announces_start = True
+
+        async def run(self, ctx: PortContext) -> None:
+            ctx.send("/a", Add(amount=2))
+            ctx.started()
+
+    first = ChildSpec(name="first", start=lambda: Eager([]), restart=Restart.TEMPORARY)
+    async with running(root(first, recorder("a", configuration=Add(amount=1)))) as run:
+        await settled()
+        assert book(run.system, "/a").seen == ["booted 1", "add 1", "add 2"]
 
 
 async def test_a_message_to_nobody_is_a_dead_letter(autojump_clock: trio.testing.MockClock) -> None:
