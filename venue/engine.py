@@ -12,7 +12,13 @@ from supervisor.clock import NANOSECONDS_PER_SECOND, Clock
 from venue.accounts import Account, account_from
 from venue.changes import Changes, MarketRow
 from venue.commits import CommitQueue, Outgoing
-from venue.config import MarketConfig, VenueConfig, asset_named, instrument_of
+from venue.config import (
+    MarketConfig,
+    VenueConfig,
+    VenueConfigError,
+    asset_named,
+    instrument_of,
+)
 from venue.exchange import Exchange
 from venue.faults import FaultPlan
 from venue.instruments import Asset
@@ -47,6 +53,7 @@ class Engine:
         self.faults = FaultPlan(config.seed, config.fault_profile)
         state = storage.load(CLOSED_ORDERS_KEPT_MAX, FILLS_KEPT_MAX, LEDGER_KEPT_MAX)
         self.started_ns = clock.now_ns()
+        _check_known(config, state)
         self.records = Records(
             config.seed, state.counters, state.balances, state.orders, state.fills, state.ledger
         )
@@ -196,6 +203,19 @@ class Engine:
         for config in self.config.accounts:
             assets.update({name: asset_named(name) for name in config.balances})
         return assets
+
+
+def _check_known(config: VenueConfig, state: StoredState) -> None:
+    """Raise `VenueConfigError` when the file knows accounts or markets that are gone."""
+    symbols = {market.spec.symbol for market in config.markets}
+    names = {account.name for account in config.accounts}
+    lost = [row.name for row in state.accounts if row.name not in names]
+    lost += [order.symbol for order in state.orders if order.symbol not in symbols]
+    if lost:
+        raise VenueConfigError(
+            f"{config.data_file} holds books of {', '.join(sorted(set(lost)))}, which the "
+            "configuration no longer has: put them back, or name another data_file"
+        )
 
 
 def _tell_nobody(changes: Changes) -> list[Outgoing]:

@@ -33,7 +33,7 @@ _MASK = (1 << 64) - 1
 class Fault(StrEnum):
     """One kind of misbehaviour."""
 
-    DELAY = "delay"
+    LATE_START = "delay"
     REFUSE = "refuse"
     SLOW_REPLY = "slow_reply"
     LOSE_ACK = "lose_ack"
@@ -65,7 +65,7 @@ Rates = dict[Fault, int]
 PROFILES: dict[FaultProfileName, Rates] = {
     FaultProfileName.NONE: {},
     FaultProfileName.MILD: {
-        Fault.DELAY: 20_000,
+        Fault.LATE_START: 20_000,
         Fault.SLOW_REPLY: 20_000,
         Fault.REFUSE: 10_000,
         Fault.LOSE_ACK: 5_000,
@@ -79,7 +79,7 @@ PROFILES: dict[FaultProfileName, Rates] = {
         Fault.TRUNCATE_FRAME: 200,
     },
     FaultProfileName.NASTY: {
-        Fault.DELAY: 60_000,
+        Fault.LATE_START: 60_000,
         Fault.SLOW_REPLY: 60_000,
         Fault.REFUSE: 40_000,
         Fault.LOSE_ACK: 40_000,

@@ -106,7 +106,7 @@ class Server:
         wait_s = decision.duration_ms / 1_000
         if decision.fault is Fault.REFUSE:
             return self._application.refusal()
-        if decision.fault is Fault.DELAY:
+        if decision.fault is Fault.LATE_START:
             await trio.sleep(wait_s)
         reply = await self._application.answer(request)
         if decision.fault is Fault.SLOW_REPLY:

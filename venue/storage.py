@@ -173,7 +173,13 @@ class Storage:
         return [LedgerEntry(*row) for row in reversed(rows)]
 
     def minutes(self, symbol: str, newest_max: int) -> list[Candle]:
-        """Return the `newest_max` newest minutes of `symbol`, oldest first."""
+        """Return the `newest_max` newest minutes of `symbol`, oldest first; forget the others."""
+        with self._connection:
+            self._connection.execute(
+                "DELETE FROM candles WHERE symbol = ?1 AND open_ns < (SELECT open_ns FROM candles"
+                " WHERE symbol = ?1 ORDER BY open_ns DESC LIMIT 1 OFFSET ?2)",
+                (symbol, newest_max - 1),
+            )
         rows = self._rows(
             "SELECT * FROM candles WHERE symbol = ? ORDER BY open_ns DESC LIMIT ?",
             symbol,

@@ -8,7 +8,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -21,6 +21,9 @@ from venue.box import serve_venue
 from venue.config import AccountConfig, MarketConfig, RateTier, VenueConfig
 from venue.market import MarketSpec
 
+# What JSON decodes to, and objects of libraries that come without types.
+Untyped: TypeAlias = Any
+
 SECRET = base64.b64encode(b"not a secret at all, just a test" * 2).decode()
 SYMBOL = "ETH/USDT"
 CLIENT_ID = str(UUID(int=11))
@@ -31,16 +34,16 @@ BOB = AccountConfig(
     name="bob", api_key="BOB", api_secret=SECRET, balances={"USDT": "10000", "ETH": "5"}
 )
 # A market that trades often enough for tests that do not want to wait.
-BUSY = MarketConfig(spec=MarketSpec(events_per_second=200, taker_probability=0.2))
+BUSY = MarketConfig(spec=MarketSpec(events_per_second=200, taker_probability=0.1))
 
 
-def config(**changes: Any) -> VenueConfig:
+def config(**changes: Untyped) -> VenueConfig:
     """Return the configuration of a small box."""
     settings: dict[str, Any] = {
         "accounts": (ALICE, BOB),
         "markets": (BUSY,),
         "rate_tier": RateTier.NONE,
-        "warm_up_s": 120,
+        "warm_up_s": 65,
         "tick_interval_ms": 10,
     }
     return VenueConfig(**(settings | changes))
@@ -58,7 +61,7 @@ class RestClient:
         self.secret = SECRET
         self._http = http
 
-    async def public(self, endpoint: str, **parameters: str | int) -> Any:
+    async def public(self, endpoint: str, **parameters: str | int) -> Untyped:
         response = await self._http.get(f"{self.url}/0/public/{endpoint}", params=parameters)
         return response.json()
 
@@ -75,10 +78,10 @@ class RestClient:
         }
         return await self._http.post(self.url + path, content=body, headers=headers)
 
-    async def private(self, endpoint: str, **parameters: str | int) -> Any:
+    async def private(self, endpoint: str, **parameters: str | int) -> Untyped:
         return (await self.raw(endpoint, **parameters)).json()
 
-    async def result(self, endpoint: str, **parameters: str | int) -> Any:
+    async def result(self, endpoint: str, **parameters: str | int) -> Untyped:
         answer = await self.private(endpoint, **parameters)
         assert answer["error"] == [], answer
         return answer["result"]
@@ -113,27 +116,29 @@ class RestClient:
         )
         return str(result["txid"][0])
 
-    async def admin(self, name: str, body: dict[str, Any] | None = None) -> Any:
+    async def admin(self, name: str, body: dict[str, Any] | None = None) -> Untyped:
         """Call a control endpoint: GET without a body, POST with one."""
         url = f"{self.url}/_box/{name}"
         response = await (self._http.get(url) if body is None else self._http.post(url, json=body))
         return response.json()
 
-    def websocket(self, path: str = "/v2") -> Any:
+    def websocket(self, path: str = "/v2") -> Untyped:
         return connect(f"ws://127.0.0.1:{self.port}{path}")
 
-    async def subscribe_private(self, socket: ClientConnection, **parameters: Any) -> str:
+    async def subscribe_private(self, socket: ClientConnection, **parameters: Untyped) -> str:
         """Subscribe to a private channel and return the token used."""
         token = str((await self.result("GetWebSocketsToken"))["token"])
         await say(socket, "subscribe", token=token, **parameters)
         return token
 
 
-async def say(socket: ClientConnection, method: str, req_id: int = 1, **parameters: Any) -> None:
+async def say(
+    socket: ClientConnection, method: str, req_id: int = 1, **parameters: Untyped
+) -> None:
     await socket.send(json.dumps({"method": method, "params": parameters, "req_id": req_id}))
 
 
-async def hear(socket: ClientConnection, **wanted: Any) -> dict[str, Any]:
+async def hear(socket: ClientConnection, **wanted: Untyped) -> dict[str, Any]:
     """Return the next message with these fields; numbers as Decimal, text exact."""
     with trio.fail_after(10):
         while True:
@@ -147,7 +152,7 @@ async def running_box(
     settings: VenueConfig | None = None, clock: Clock | None = None
 ) -> AsyncIterator[RestClient]:
     """Run a box for the length of the block; yields a client of alice's."""
-    async with trio.open_nursery() as nursery, httpx2.AsyncClient(timeout=10) as http:
+    async with trio.open_nursery() as nursery, httpx2.AsyncClient(timeout=10, verify=False) as http:
         port = await nursery.start(serve_venue, settings or config(), clock or ProcessClock())
         yield RestClient(port, http)
         nursery.cancel_scope.cancel()

@@ -1,5 +1,6 @@
 """An exchange over one generated market, without clock, file or socket."""
 
+from tests.venue.boxes import Untyped
 from venue.accounts import account_from
 from venue.config import AccountConfig, MarketConfig, instrument_of
 from venue.exchange import Exchange
@@ -38,8 +39,8 @@ def make_exchange(*, quiet: bool = False, accounts: int = 2) -> Exchange:
     return exchange
 
 
-def limit(side: int, price_ticks: int, lots: int, **more: object) -> OrderRequest:
-    return OrderRequest(SYMBOL, side, False, price_ticks, lots, **more)  # type: ignore[arg-type] # test shorthand
+def limit(side: int, price_ticks: int, lots: int, **more: Untyped) -> OrderRequest:
+    return OrderRequest(SYMBOL, side, False, price_ticks, lots, **more)
 
 
 def market(side: int, lots: int) -> OrderRequest:

@@ -11,12 +11,12 @@ from typing import Any
 import ccxt.pro
 from ccxt.base.errors import BaseError
 
-from tests.venue.boxes import CLIENT_ID, SECRET, SYMBOL
+from tests.venue.boxes import CLIENT_ID, SECRET, SYMBOL, Untyped
 
 WAIT_S = 10
 
 
-def make_exchange(port: int) -> Any:
+def make_exchange(port: int) -> Untyped:
     http, ws = f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}"
     sockets = {
         "public": ws,
@@ -34,7 +34,7 @@ def make_exchange(port: int) -> Any:
     )
 
 
-async def refusal(awaitable: Any) -> str:
+async def refusal(awaitable: Untyped) -> str:
     try:
         await awaitable
     except BaseError as error:
@@ -42,7 +42,7 @@ async def refusal(awaitable: Any) -> str:
     return ""
 
 
-async def rest(exchange: Any, seen: dict[str, Any]) -> None:
+async def rest(exchange: Untyped, seen: dict[str, Any]) -> None:
     markets = await exchange.load_markets()
     seen["symbols"] = list(markets)
     seen["precision"] = markets[SYMBOL]["precision"]
@@ -77,7 +77,7 @@ async def rest(exchange: Any, seen: dict[str, Any]) -> None:
     seen["ledger"] = len(await exchange.fetch_ledger())
 
 
-async def refusals(exchange: Any, seen: dict[str, Any]) -> None:
+async def refusals(exchange: Untyped, seen: dict[str, Any]) -> None:
     create = exchange.create_order
     seen["refusals"] = [
         await refusal(create(SYMBOL, "limit", "buy", 100, 2000.0)),
@@ -90,7 +90,8 @@ async def refusals(exchange: Any, seen: dict[str, Any]) -> None:
     exchange.secret = right
 
 
-async def sockets(exchange: Any, seen: dict[str, Any]) -> None:
+async def sockets(exchange: Untyped, seen: dict[str, Any]) -> None:
+    book = await asyncio.wait_for(exchange.watch_order_book(SYMBOL, 10), WAIT_S)
     for _ in range(20):
         book = await asyncio.wait_for(exchange.watch_order_book(SYMBOL, 10), WAIT_S)
     seen["watched_book"] = [len(book["bids"]), book["bids"][0][0] < book["asks"][0][0]]

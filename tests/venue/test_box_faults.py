@@ -1,7 +1,6 @@
 """Every fault, seen from outside: what the client gets, and what the venue's books say."""
 
 import json
-from typing import Any
 from uuid import UUID
 
 import httpx2
@@ -9,7 +8,7 @@ import pytest
 import trio
 from websockets.exceptions import ConnectionClosed
 
-from tests.venue.boxes import SYMBOL, RestClient, config, hear, running_box, say
+from tests.venue.boxes import SYMBOL, RestClient, Untyped, config, hear, running_box, say
 from venue.config import FaultProfileName
 
 CLIENT_ID = str(UUID(int=3))
@@ -23,9 +22,15 @@ ORDER: dict[str, str | int] = {
 }
 
 
-async def arm(alice: RestClient, fault: str, target: str, **more: Any) -> None:
+async def arm(alice: RestClient, fault: str, target: str, **more: Untyped) -> None:
     answer = await alice.admin("faults/arm", {"fault": fault, "target": target, **more})
     assert answer["armed"], answer
+
+
+async def listen(socket: Untyped) -> None:
+    """Hear messages until that fails."""
+    while True:
+        await hear(socket)
 
 
 async def is_accepted(alice: RestClient) -> bool:
@@ -95,7 +100,7 @@ async def test_spoiled_bodies() -> None:
     async with running_box() as alice:
         await arm(alice, "garbage", "AddOrder")
         response = await alice.raw("AddOrder", **ORDER)
-        with pytest.raises(ValueError, match="JSON|control|char|Invalid|line"):
+        with pytest.raises(ValueError, match=r"line \d+ column \d+"):
             response.json()
         assert await is_accepted(alice)
         await arm(alice, "truncate", "CancelAll")
@@ -130,8 +135,7 @@ async def test_garbage_between_frames() -> None:
         await hear(socket, channel="book", type="snapshot")
         await arm(alice, "garbage_frame", "book")
         with pytest.raises(json.JSONDecodeError):
-            while True:
-                await hear(socket)
+            await listen(socket)
         assert (await hear(socket, channel="book"))["type"] == "update"
 
 
@@ -141,8 +145,7 @@ async def test_sockets_are_dropped_by_fault_and_by_command() -> None:
             await say(socket, "subscribe", channel="book", symbol=[SYMBOL])
             await arm(alice, "drop_socket", "book")
             with pytest.raises(ConnectionClosed):
-                while True:
-                    await hear(socket)
+                await listen(socket)
         async with alice.websocket() as socket:
             await hear(socket, channel="status")
             assert await alice.admin("sockets/drop", {}) == {"dropped": 1}
@@ -185,7 +188,7 @@ async def test_wrong_administrative_requests_say_what_is_wrong() -> None:
         )
 
 
-async def _text(socket: Any, channel: str) -> str:
+async def _text(socket: Untyped, channel: str) -> str:
     """Return the next frame of `channel`, or the next that is not JSON."""
     with trio.fail_after(10):
         while True:

@@ -5,6 +5,7 @@ from decimal import Decimal
 from uuid import UUID
 
 import pytest
+
 from tests.venue.boxes import ALICE, config, running_box
 from venue.config import RateTier
 

@@ -7,13 +7,13 @@ from uuid import UUID
 
 import trio
 
-from tests.venue.boxes import SYMBOL, RestClient, config, hear, running_box, say
+from tests.venue.boxes import SYMBOL, RestClient, Untyped, config, hear, running_box, say
 from venue.config import RateTier
 
 CLIENT_ID = str(UUID(int=9))
 
 
-async def executions(socket: Any, count: int) -> list[dict[str, Any]]:
+async def executions(socket: Untyped, count: int) -> list[dict[str, Any]]:
     """Return the next `count` execution reports; their sequence numbers have no gap."""
     frames = [await hear(socket, channel="executions", type="update") for _ in range(count)]
     sequences = [frame["sequence"] for frame in frames]

@@ -2,10 +2,10 @@
 
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import httpx2
@@ -13,9 +13,9 @@ import pytest
 import trio
 
 from supervisor.clock import ManualClock
-from tests.venue.boxes import SYMBOL, RestClient, config, running_box
+from tests.venue.boxes import SYMBOL, RestClient, Untyped, config, running_box
 from tests.venue.exchanges import SPEC, limit, market
-from venue.config import MarketConfig
+from venue.config import MarketConfig, VenueConfigError
 from venue.engine import Engine
 from venue.orders import BUY, SELL, OrderStatus
 from venue.storage import Storage, StorageError
@@ -38,7 +38,7 @@ async def stop(engine: Engine) -> None:
     engine.storage.close()
 
 
-def remembered(engine: Engine) -> Any:
+def remembered(engine: Engine) -> Untyped:
     """Return everything that a restart must not change."""
     records = engine.records
     accounts = engine.exchange.accounts.values()
@@ -116,6 +116,16 @@ async def test_a_longer_absence_is_lived_through_for_its_last_hour(tmp_path: Pat
     again.storage.close()
 
 
+async def test_accounts_of_the_file_must_be_configured(tmp_path: Path) -> None:
+    clock = ManualClock(NOW_NS)
+    await stop(make_engine(tmp_path / "box.sqlite", clock))
+    settings = config(data_file=str(tmp_path / "box.sqlite"), accounts=())
+    storage = Storage(settings.data_file)
+    with pytest.raises(VenueConfigError, match="alice, bob"):
+        Engine(settings, clock, storage)
+    storage.close()
+
+
 def test_a_file_that_is_not_a_boxs_is_refused(tmp_path: Path) -> None:
     import apsw
 
@@ -143,20 +153,20 @@ async def test_a_restart_continues_over_the_wire(tmp_path: Path) -> None:
 
 
 @asynccontextmanager
-async def box_process(path: Path) -> Any:
+async def box_process(path: Path) -> AsyncIterator[tuple[RestClient, trio.Process]]:
     """Run a box in a process that ends by SIGKILL."""
     command = [sys.executable, "-m", "tests.venue.box_process", "0", str(path)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    process = await trio.lowlevel.open_process(command, stdout=subprocess.PIPE)
+    assert process.stdout is not None
     try:
-        assert process.stdout is not None
-        port = int(await trio.to_thread.run_sync(process.stdout.readline))
-        async with httpx2.AsyncClient(timeout=10) as http:
+        port = int(await process.stdout.receive_some())
+        async with httpx2.AsyncClient(timeout=10, verify=False) as http:
             yield RestClient(port, http), process
     finally:
         process.kill()
-        process.wait()
-        assert process.stdout is not None
-        process.stdout.close()
+        with trio.CancelScope(shield=True):
+            await process.wait()
+            await process.stdout.aclose()
 
 
 async def trade_until_killed(alice: RestClient, life: int, acknowledged: dict[str, str]) -> None:

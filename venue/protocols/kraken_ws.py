@@ -97,7 +97,7 @@ class KrakenWebSocket:
         decision = None
         if request.method in TRADING_METHODS:
             decision = self._engine.faults.for_request(request.method)
-        if decision is not None and decision.fault is Fault.DELAY:
+        if decision is not None and decision.fault is Fault.LATE_START:
             await trio.sleep(decision.duration_ms / 1_000)
         now_ns = self._engine.advance()
         answers, snapshots = self._handle(session, request, now_ns, decision)
