@@ -22,7 +22,7 @@ from venue.refusals import RefusedError
 from venue.storage import Storage
 
 ENDPOINTS = tuple(
-    """AddOrder AddOrder AddOrder AmendOrder CancelOrder CancelAllOrdersAfter OpenOrders ClosedOrders
+    """AddOrder AddOrder AmendOrder CancelOrder CancelAllOrdersAfter OpenOrders ClosedOrders
     QueryOrders TradesHistory QueryTrades Ledgers TradeVolume Trades Depth OHLC Ticker
     Assets""".split()  # noqa: SIM905 - a list of forty lines is no easier to read
 )
