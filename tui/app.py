@@ -70,11 +70,10 @@ class _Picture:
         app.exit(await self._take(app))
 
     async def _take(self, app: Tui) -> int:
-        needed = {View.STATUS, app.page.view, *app.page.also}
         try:
             async with asyncio.timeout(PICTURE_WAIT_S):
                 # The store is a plain dictionary on purpose: it wakes nobody.
-                while not needed <= app.store.loaded or app.store.pong is None:  # noqa: ASYNC110 - no event
+                while not self._ready(app):  # noqa: ASYNC110 - the store has no event
                     await asyncio.sleep(PICTURE_LOOK_S)
         except TimeoutError:
             return NOT_RUNNING if app.client.link() is Link.DOWN else TIMED_OUT
@@ -82,3 +81,7 @@ class _Picture:
         await asyncio.sleep(PICTURE_LOOK_S)
         app.save_picture(self._path)
         return 0
+
+    def _ready(self, app: Tui) -> bool:
+        needed = {View.STATUS, app.page.view, *app.page.also}
+        return needed <= app.store.loaded and app.store.pong is not None
