@@ -120,6 +120,10 @@ class Journal(Protocol):
     boot: int
     """The number of this start, from 1."""
 
+    @property
+    def degraded(self) -> str:
+        """Why nothing can be written at present; "" while all is well."""
+
     # --- names
     def enroll(self, name: str) -> int:
         """Return the id of an address or topic, giving one out at the first call."""
@@ -202,6 +206,10 @@ class MemoryJournal:
         self._names: dict[str, int] = {}
         self._configurations: dict[int, bytes] = {}
         self._quarantine: dict[int, SetAside] = {}
+
+    @property
+    def degraded(self) -> str:
+        return ""
 
     def enroll(self, name: str) -> int:
         return self._names.setdefault(name, len(self._names) + 1)

@@ -198,11 +198,13 @@ class System:
 
     def _look_at_journal(self) -> None:
         backlog_bytes, age_ns = self.journal.backlog()
-        healthy = backlog_bytes < limits.BACKLOG_BYTES_MAX and age_ns < limits.BACKLOG_NS_MAX
+        keeps_up = backlog_bytes < limits.BACKLOG_BYTES_MAX and age_ns < limits.BACKLOG_NS_MAX
+        healthy = keeps_up and not self.journal.degraded
         if healthy != self._healthy:
             self._healthy = healthy
             self._judge()
-            reason = "" if healthy else f"{backlog_bytes} bytes, {age_ns / 1e9:.1f} s uncommitted"
+            lag = f"{backlog_bytes} bytes, {age_ns / NANOSECONDS_PER_SECOND:.1f} s uncommitted"
+            reason = "" if healthy else self.journal.degraded or lag
             health = StoreHealth(healthy=healthy, reason=reason)
             self.router.publish(RUNTIME, STORE_TOPIC, health)
 

@@ -46,6 +46,8 @@ class Question(NamedTuple):
     """What other buys of the vault in this symbol may still add."""
     orders_last_minute: int
     working_orders: int
+    journal_fault: str = ""
+    """Why the journal does not keep up; "" while it does."""
 
 
 Check = Callable[[Question], str | None]
@@ -81,6 +83,15 @@ def _mode_allows(question: Question) -> str | None:
     return (
         f"the account of {terms.user} at {terms.venue} is {question.mode.value} "
         f"({question.mode_reason}): only exits are allowed until that is resolved, see `bot status`"
+    )
+
+
+def _journal_keeps_up(question: Question) -> str | None:
+    if not question.journal_fault:
+        return None
+    return (
+        f"the journal does not keep up ({question.journal_fault}): no entries until it does; look "
+        "at the disk with `bot doctor`"
     )
 
 
@@ -240,6 +251,7 @@ def _really_reduces(question: Question) -> str | None:
 EVERY_ORDER: tuple[Check, ...] = (_listed, _sensible, _on_lot_grid, _on_tick_grid, _above_minimum)
 ENTRIES: tuple[Check, ...] = (
     _switch_off,
+    _journal_keeps_up,
     _mode_allows,
     _entry_buys,
     _fresh,

@@ -27,7 +27,7 @@ from messages.money import (
     SwitchConfirmed,
 )
 from messages.orders import Exposure, Order, OrderRequest, OrderState, OrderUpdate, Side, Terms
-from messages.runtime import Blocked, Booted, TimerFired, Unblocked
+from messages.runtime import Blocked, Booted, StoreHealth, TimerFired, Unblocked
 from supervisor.actor import Actor, Context, State
 
 
@@ -51,6 +51,8 @@ class RiskState(State):
     positions: dict[str, int] = msgspec.field(default_factory=dict)
     """Lots held; what has gone to 0 is forgotten."""
     working: dict[str, Working] = msgspec.field(default_factory=dict)
+    journal_fault: str = ""
+    """Why the journal does not keep up; entries are off meanwhile."""
     approved_ns: dict[str, list[int]] = msgspec.field(default_factory=dict)
     """Entries of the last minute per account: never more than the limit lets through."""
 
@@ -67,12 +69,20 @@ class Risk(Actor[RiskState]):
 
     def on_booted(self, state: RiskState, message: Booted, ctx: Context) -> None:
         """Nothing is known of the venues any more; every line waits to be told how things stand."""
+        state.journal_fault = ""
         for key, account in state.accounts.items():
             standing = state.standings[key]
             standing.mode = Mode.EXITS_ONLY
             standing.reason = accounts.NOT_YET_RECONCILED
             accounts.announce(account, standing, ctx, sleeves=False)
         switch.tell(state.switch, _lines(state), ctx)
+
+    def on_store_health(self, state: RiskState, message: StoreHealth, ctx: Context) -> None:
+        state.journal_fault = "" if message.healthy else message.reason
+        if state.settings is not None and state.settings.alerts:
+            text = message.reason or "the journal keeps up again: entries are on"
+            alert = Alert(severity=Severity.NOTICE, subject="journal", text=text)
+            ctx.send(state.settings.alerts, alert)
 
     def on_listed(self, state: RiskState, message: InstrumentListed, ctx: Context) -> None:
         state.instruments[f"{message.venue} {message.instrument.symbol}"] = message.instrument
@@ -174,6 +184,7 @@ def _question(state: RiskState, request: OrderRequest, ctx: Context) -> Question
         buying_lots=sum(buying),
         orders_last_minute=len(_recent_ns(state, key, ctx)),
         working_orders=len(state.working),
+        journal_fault=state.journal_fault,
     )
 
 

@@ -15,7 +15,7 @@ from messages.orders import (
     Side,
     TimeInForce,
 )
-from messages.runtime import Blocked, Booted, Unblocked
+from messages.runtime import Blocked, Booted, StoreHealth, Unblocked
 from supervisor.probe import Probe
 from tests.actors.trading import (
     ALERTS,
@@ -327,3 +327,15 @@ def test_what_cannot_be_followed_is_denied(monkeypatch: pytest.MonkeyPatch) -> N
     assert denied(probe, client_order_id="b", quantity_lots=100) == (
         "1 orders are working, as many as risk follows: cancel some before placing more"
     )
+
+
+def test_a_journal_that_lags_turns_entries_off_and_on_again() -> None:
+    probe = gate()
+    (alert,) = sent_to(probe.handle(StoreHealth(healthy=False, reason="3.1 s uncommitted")), ALERTS)
+    assert isinstance(alert, Alert)
+    assert denied(probe) == (
+        "the journal does not keep up (3.1 s uncommitted): no entries until it does; look at the "
+        "disk with `bot doctor`"
+    )
+    probe.handle(StoreHealth(healthy=True))
+    assert denied(probe) == ""
