@@ -256,7 +256,7 @@ class Tui(Shell):
 
     def _target(self) -> str:
         key = self._board.selected
-        return self.page.target(self.store, key) if key is not None else ""
+        return self.page.acts_on(self.store, key) if key is not None else ""
 
     def _act(self, act: Coroutine[None, None, None]) -> None:
         self.run_worker(act, name="act")

@@ -1,6 +1,7 @@
 """Text for terminal cells: width one per character, signs on numbers, times in UTC."""
 
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 
 from rich.cells import cell_len
@@ -94,6 +95,17 @@ def signed(amount: str, glyphs: Glyphs) -> str:
     if amount.startswith("-"):
         return f"{glyphs.down}{amount}"
     return f"{glyphs.up}+{amount.lstrip('+')}"
+
+
+def brief(amount: str) -> str:
+    """Return a decimal string with four decimals, which is what a column has room for.
+
+    Details show the whole amount. What is no number is returned as it is.
+    """
+    try:
+        return f"{Decimal(amount):.4f}"
+    except InvalidOperation:
+        return amount
 
 
 def short(count: int) -> str:

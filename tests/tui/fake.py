@@ -59,7 +59,7 @@ def sleeve(name: str, style: str, **changes: object) -> views.SleeveView:
 
 def vault(*sleeves: views.SleeveView) -> views.VaultView:
     return views.VaultView(
-        address="/users/alice/vaults/kraken-sim-usdt",
+        address="/users/alice/vaults/kraken-sim-usdt/ledger",
         asset="USDT",
         total="10012.40",
         tradeable="5000.00",

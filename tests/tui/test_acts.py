@@ -50,6 +50,22 @@ def test_pausing_a_sleeve_asks_with_the_focus_on_no(tmp_path: Path) -> None:
     scenario(tmp_path, body)
 
 
+def test_pausing_a_vault_means_the_sleeves_below_it(tmp_path: Path) -> None:
+    async def body(it: Driven) -> None:
+        await it.press("2")
+        await it.until_shown("flash")
+        await it.command("rw")
+        await it.press("P")
+        await it.until(lambda: isinstance(it.app.screen, Confirm))
+        await it.press("tab", "enter")
+        await it.until(lambda: len(it.server.acts()) == 1)
+        (act,) = it.server.acts()
+        assert isinstance(act, control.Pause)
+        assert act.address == SLEEVES
+
+    scenario(tmp_path, body)
+
+
 def test_a_command_can_name_the_sleeve(tmp_path: Path) -> None:
     async def body(it: Driven) -> None:
         await it.command("rw")

@@ -59,7 +59,7 @@ def test_the_first_screen_tells_where_and_how_one_is_attached(tmp_path: Path) ->
         shown = it.line("status")
         assert "canopy sim RO" in shown
         assert "LIVE" in shown
-        assert "pnl ▲+12.40 USDT" in shown
+        assert "pnl ▲+12.4000 USDT" in shown
         assert "1 tree 2 vaults 3 orders 4 fills 5 log / filter : cmd ? help H HALT" in it.line(
             "keys"
         )
@@ -78,8 +78,10 @@ def test_changes_arrive_and_the_changed_number_is_marked(
         await it.press("2")
         await it.until_shown("flash")
         it.server.change(View.VAULTS, vault(sleeve("flash", "flash", cash="1300.00")))
-        await it.until_shown("1300.00▲")
-        await it.until(lambda: paints(it) and "1300.00▲" not in it.screen(), "the mark going away")
+        await it.until_shown("1300.0000▲")
+        await it.until(
+            lambda: paints(it) and "1300.0000▲" not in it.screen(), "the mark going away"
+        )
 
     scenario(tmp_path, body, (120, 40))
 

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from tui.text import ASCII, UNICODE, clean, clock, fit, short, signed, span, step_ms
+from tui.text import ASCII, UNICODE, brief, clean, clock, fit, short, signed, span, step_ms
 
 
 @given(st.text(max_size=60), st.integers(1, 40))
@@ -59,3 +59,10 @@ def test_counts_are_short(count: int, shown: str) -> None:
 def test_the_time_of_day_is_utc() -> None:
     assert clock(1_795_262_587_000_000_000) == "12:03:07"
     assert clock(0) == ""
+
+
+@pytest.mark.parametrize(
+    ("amount", "shown"), [("10005.15824146", "10005.1582"), ("1", "1.0000"), ("", ""), ("x", "x")]
+)
+def test_amounts_are_brief_in_columns(amount: str, shown: str) -> None:
+    assert brief(amount) == shown

@@ -57,6 +57,10 @@ class Page:
         """Return the address of the actor that the row is about; empty if there is none."""
         return ""
 
+    def acts_on(self, store: Store, key: str) -> str:
+        """Return the address below which the sleeves of the row `key` are."""
+        return self.target(store, key)
+
     def leads_to(self, store: Store, key: str) -> Jump | None:
         """Return where Enter goes from the row `key`."""
         return None

@@ -4,7 +4,7 @@ from messages.control import View
 from messages.views import SleeveView, VaultView, ViewRow, matches
 from tui.screens.page import Jump, Page, labelled, state_tone
 from tui.store import Store
-from tui.text import clean, signed
+from tui.text import brief, clean, signed
 from tui.widgets.board import Column, Line
 from tui.widgets.painted import Run
 
@@ -50,11 +50,11 @@ class VaultsPage(Page):
         return self._sleeve(row)
 
     def _vault(self, row: VaultView) -> Line:
-        name = row.address.rsplit("/", 1)[-1] or row.address
+        name = row.vault or row.address
         cells = (
-            clean(f"{row.user} {name}".strip()), self.state(row.mode), clean(row.total),
-            clean(row.remaining), clean(row.reserve), "", self._signed(row.realised),
-            self._signed(row.unrealised), "", clean(row.fees), "", clean(row.asset),
+            clean(f"{row.user} {name}".strip()), self.state(row.mode), brief(clean(row.total)),
+            brief(clean(row.remaining)), brief(clean(row.reserve)), "", self._signed(row.realised),
+            self._signed(row.unrealised), "", brief(clean(row.fees)), "", clean(row.asset),
             clean(row.environment),
         )  # fmt: skip
         return Line(row.address, cells, accents=self._accents(row.mode, cells))
@@ -62,15 +62,15 @@ class VaultsPage(Page):
     def _sleeve(self, row: SleeveView) -> Line:
         style = f" ({row.style})" if row.style != row.sleeve else ""
         cells = (
-            clean(f"  {row.sleeve}{style}"), self.state(row.state), clean(row.allocated),
-            clean(row.cash), clean(row.reserved), clean(row.position), self._signed(row.realised),
-            self._signed(row.unrealised), clean(row.average_entry), clean(row.fees),
-            clean(row.swept), clean(row.symbol), clean(row.reason),
+            clean(f"  {row.sleeve}{style}"), self.state(row.state), brief(clean(row.allocated)),
+            brief(clean(row.cash)), brief(clean(row.reserved)), clean(row.position),
+            self._signed(row.realised), self._signed(row.unrealised), clean(row.average_entry),
+            brief(clean(row.fees)), brief(clean(row.swept)), clean(row.symbol), clean(row.reason),
         )  # fmt: skip
         return Line(row.address, cells, accents=self._accents(row.state, cells))
 
     def _signed(self, amount: str) -> str:
-        return signed(clean(amount), self.glyphs)
+        return signed(brief(clean(amount)), self.glyphs)
 
     def _accents(self, state: str, cells: tuple[str, ...]) -> tuple[tuple[int, str], ...]:
         accents = [(_STATE, state_tone(state))]
@@ -89,6 +89,12 @@ class VaultsPage(Page):
         return []
 
     def target(self, store: Store, key: str) -> str:
+        return key
+
+    def acts_on(self, store: Store, key: str) -> str:
+        for vault, sleeve in store.sleeves():
+            if vault.address == key:
+                return sleeve.address.rsplit("/", 1)[0]
         return key
 
     def leads_to(self, store: Store, key: str) -> Jump | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from messages.control import Pong, Welcome
 from messages.views import StatusView
 from tui.client import Link
-from tui.text import Glyphs, clean, clock, signed, span, step_ms
+from tui.text import Glyphs, brief, clean, clock, signed, span, step_ms
 from tui.widgets.painted import Lines, Run
 
 # A loop this late trades late: worth a warning colour.
@@ -94,7 +94,7 @@ def _trading(status: StatusView | None) -> list[list[Run]]:
 def _figures(status: StatusView, glyphs: Glyphs) -> list[list[Run]]:
     parts = [[Run(f"open {status.orders_open}")]]
     for amount in status.realised:
-        text = signed(clean(amount.amount), glyphs)
+        text = signed(brief(clean(amount.amount)), glyphs)
         tone = "down" if "-" in text else "up" if "+" in text else "plain"
         parts.append([Run("pnl "), Run(text, tone), Run(f" {clean(amount.asset)}")])
     if status.quarantined:
