@@ -18,6 +18,7 @@ from actors.vault import (
     open_orders,
     position_lots,
 )
+from messages.amounts import short_text
 from messages.money import Alert, Severity, SleeveStanding
 from messages.orders import OrderState, Protect, Side, SleeveUpdate
 from supervisor.actor import Context
@@ -40,6 +41,25 @@ class Desk:
     def notice(self, subject: str, text: str) -> None:
         """Tell a person."""
         self._alert(Severity.NOTICE, subject, text)
+
+    def amount(self, asset: str, amount_minor: int) -> str:
+        """Write an amount as a person reads it: `10.5 USDT`."""
+        scale = self._scale(asset)
+        if scale is None:
+            return f"{amount_minor} minor units of {asset}"
+        return f"{short_text(amount_minor, scale)} {asset}"
+
+    def money(self, amount_minor: int) -> str:
+        """Write an amount of the vault's asset without naming it."""
+        return short_text(amount_minor, self.config.asset_scale)
+
+    def _scale(self, asset: str) -> int | None:
+        if asset == self.config.asset:
+            return self.config.asset_scale
+        for instrument in self.state.instruments.values():
+            if asset == instrument.base:
+                return instrument.base_scale
+        return None
 
     def tell(
         self,

@@ -113,7 +113,7 @@ class Ledger(Actor[LedgerState]):
             desk.notice(
                 "allocation refused",
                 f"{message.sleeve} was to get {message.allocated_minor} minor units; "
-                f"{spare} of Tradeable Coins remain: free some, or raise the pool",
+                f"{desk.money(spare)} of Tradeable Coins remain: free some, or raise the pool",
             )
         else:
             sleeve.wanted_minor = message.allocated_minor
@@ -129,13 +129,14 @@ class Ledger(Actor[LedgerState]):
         if 0 < state.pool_minor < slices:
             desk.notice(
                 "pool below allocations",
-                f"sleeves have {slices} minor units allocated, the pool is {state.pool_minor}: "
+                f"sleeves have {desk.money(slices)} allocated, the pool is "
+                f"{desk.money(state.pool_minor)}: "
                 "lower allocations to bring them within it",
             )
         if state.pool_missing_minor:
             desk.notice(
                 "pool not covered",
-                f"{state.pool_missing_minor} minor units of the pool are not there outside the "
+                f"{desk.money(state.pool_missing_minor)} of the pool are not there outside the "
                 "reserve: they are added from the next deposit",
             )
         apply_wanted_when_flat(state, desk.pen, reference)
@@ -234,17 +235,17 @@ def _move_funds(desk: Desk, message: FundsMoved) -> None:
         if lacking:
             desk.page(
                 "withdrawal of money in use",
-                f"{reference} took {lacking} minor units of {message.asset} that sleeves count on: "
+                f"{reference} took {desk.amount(message.asset, lacking)} that sleeves count on: "
                 "deposit them again, or lower allocations",
             )
     slices = ", ".join(
-        f"{sleeve.name} {sleeve.allocated_minor}" for sleeve in state.sleeves.values()
+        f"{sleeve.name} {desk.money(sleeve.allocated_minor)}" for sleeve in state.sleeves.values()
     )
     desk.notice(
         what,
-        f"{message.amount_minor} minor units of {message.asset} ({reference}). Total "
-        f"{total_minor(state)}, Tradeable {tradeable_minor(state)}, remaining "
-        f"{remaining_minor(state)}; allocated: {slices or 'nothing'}",
+        f"{desk.amount(message.asset, message.amount_minor)} ({reference}). "
+        f"Total {desk.money(total_minor(state))}, Tradeable {desk.money(tradeable_minor(state))}, "
+        f"remaining {desk.money(remaining_minor(state))}; allocated: {slices or 'nothing'}",
     )
 
 
@@ -263,11 +264,11 @@ def _move_other_asset(desk: Desk, message: FundsMoved) -> None:
         if lacking:
             desk.page(
                 "withdrawal of coins in use",
-                f"{message.reference} took {lacking} minor units of {asset} that sleeves hold: "
+                f"{message.reference} took {desk.amount(asset, lacking)} that sleeves hold: "
                 "deposit them again, or close the position",
             )
     desk.notice(
         "other asset moved",
-        f"{message.amount_minor} minor units of {asset} ({message.reference}) are held, but not "
+        f"{desk.amount(asset, message.amount_minor)} ({message.reference}) are held, but not "
         f"part of Total Coins: this vault is of {desk.config.asset}",
     )

@@ -176,7 +176,7 @@ def _draw(
         holder.owed[asset] = holder.owed.get(asset, 0) + left
         desk.page(
             "fill beyond the balance",
-            f"{reference} took {left} minor units of {asset} more than {account} had: suspense "
+            f"{reference} took {desk.amount(asset, left)} more than {account} had: suspense "
             "advanced them and gets them back from what comes in next; run `bot ledger reconcile`",
         )
 
@@ -189,8 +189,8 @@ def _round(desk: Desk, instrument: Instrument, fill: VenueFill) -> None:
     if abs(drift) > 1 + nominal / BPS:
         desk.notice(
             "cost is not price times quantity",
-            f"{fill.exec_id} moved {fill.cost_minor} minor units of {instrument.quote} where price "
-            f"times quantity is {round(nominal)}: the venue's figure is booked",
+            f"{fill.exec_id} moved {desk.amount(instrument.quote, fill.cost_minor)} where price "
+            f"times quantity is {desk.money(round(nominal))}: the venue's figure is booked",
         )
         return
     # A buy that cost more, or a sell that brought less, is what the outside gained by rounding.
@@ -214,7 +214,7 @@ def _book_fee(
         desk.pen.move(asset, bk.EXTERNAL, bk.FEES, abs(fee), "fee", fill.exec_id)
         desk.notice(
             "fee in another asset",
-            f"{fill.exec_id} cost {fee} minor units of {asset}: it is not part of Total Coins",
+            f"{fill.exec_id} cost {desk.amount(asset, fee)}: it is not part of Total Coins",
         )
         return
     account = holder.cash if asset == instrument.quote else holder.coins
