@@ -35,6 +35,8 @@ $(STAMP): requirements-dev.lock pyproject.toml
 		--require-hashes -r requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--no-deps --no-build-isolation -e .
+	@echo "compiling the venue's kernels, once"
+	@$(BIN)/python -m venue.warm_up
 	@touch $(STAMP)
 
 install-ml: install

@@ -112,7 +112,7 @@ class Ledger(Actor[LedgerState]):
         elif message.allocated_minor - max(sleeve.wanted_minor, sleeve.allocated_minor) > spare:
             desk.notice(
                 "allocation refused",
-                f"{message.sleeve} was to get {message.allocated_minor} minor units; "
+                f"{message.sleeve} was to get {desk.money(message.allocated_minor)}; "
                 f"{desk.money(spare)} of Tradeable Coins remain: free some, or raise the pool",
             )
         else:
