@@ -1,15 +1,15 @@
 """Kraken's REST API as a customer sees it, over a real socket, without ccxt."""
 
 import json
+import subprocess
+import sys
 from decimal import Decimal
-from uuid import UUID
 
 import pytest
+import trio
 
-from tests.venue.boxes import ALICE, config, running_box
+from tests.venue.boxes import ALICE, CLIENT_ID, SYMBOL, config, running_box
 from venue.config import RateTier
-
-CLIENT_ID = str(UUID(int=7))
 
 
 async def test_public_endpoints_answer() -> None:
@@ -279,3 +279,45 @@ async def test_admin_orders_by_hand_and_books_balance() -> None:
         wrong = await alice.admin("deposit", {"account": "eve", "asset": "USDT", "amount": "1"})
         assert "there is no account 'eve'" in wrong["error"]
         json.dumps(books)
+
+
+async def test_stock_ccxt_trades_and_watches() -> None:
+    """The unmodified class cannot tell the box from Kraken, in what we use of it."""
+    async with running_box() as alice:
+        command = [sys.executable, "-m", "tests.venue.stock_ccxt", str(alice.port)]
+        with trio.fail_after(60):
+            done = await trio.run_process(
+                command, capture_stdout=True, stderr=subprocess.STDOUT, check=False
+            )
+        assert done.returncode == 0, done.stdout.decode()
+        seen = json.loads(done.stdout)
+    assert seen["symbols"] == [SYMBOL]
+    assert seen["precision"] == {"amount": 1e-05, "price": 0.01}
+    assert seen["spread"] > 0
+    assert seen["levels"] == [5, 5]
+    assert seen["candles"] >= 2
+    assert seen["trades"] > 100
+    assert (seen["status"], seen["taker"]) == ("ok", 0.004)
+    assert seen["balance"] == {"USDT": 10_000.0, "ETH": 5.0}
+    assert seen["found"] == [True, CLIENT_ID, True]
+    assert seen["edited"] == [1501.0, 0.2, "open"]
+    assert seen["cancelled"] == "canceled"
+    assert seen["bought"] == ["closed", 0.05, True]
+    assert seen["trade"] == [True, "taker", "USDT"]
+    assert seen["closed"] == 2
+    assert seen["ledger"] == 4
+    assert seen["refusals"] == [
+        "InsufficientFunds",
+        "InvalidOrder",
+        "OrderNotFound",
+        "OrderNotFound",
+        "ExchangeError",
+    ]
+    assert seen["watched_book"] == [10, True]
+    assert seen["watched_trades"] is True
+    assert seen["watched_ticker"] == SYMBOL
+    assert seen["watched_candle"] == 6
+    assert seen["watched_balance"] == 5.05
+    assert seen["watched_order"] == [True, "open", 1500.0]
+    assert seen["cancelled_ws"] is True
+    assert seen["watched_trade"] == [True, "USDT"]
