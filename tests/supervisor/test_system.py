@@ -469,7 +469,7 @@ async def test_the_tree_can_be_looked_at(autojump_clock: trio.testing.MockClock)
 async def test_no_snapshot_holds_half_a_message(
     autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A turn that made a snapshot due and ended in a crash once froze the crash's half-done work."""
+    """A turn that made a snapshot due and ended in a crash once froze the crash's half."""
     monkeypatch.setattr(limits, "SNAPSHOT_MESSAGES", 8)
     async with running(root(recorder("a"))) as run:
         post(run.system, "/a", *(Add(amount=1) for _ in range(20)), Explode(times=1))
