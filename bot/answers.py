@@ -9,7 +9,7 @@ from bot.acts import Acts
 from bot.board import Board, total_by_asset
 from bot.ledger_checks import balance_views, check_books
 from bot.logs import Memory
-from bot.news import tell
+from bot.news import News
 from bot.views import (
     OPEN_STATES,
     fill_view,
@@ -19,7 +19,7 @@ from bot.views import (
     tree_node,
     tree_rows,
 )
-from messages.base import Message, Row
+from messages.base import Message
 from messages.control import (
     ROWS_MAX,
     Act,
@@ -94,15 +94,12 @@ class DaemonAnswers:
         if self._reader is None:
             self._reader = Reader(self._store.database)
             await self.board.load(self._reader)
-            self.board.on_row = self._tell
+            self.board.on_row = News(self.board.asset_scales).tell
 
     async def aclose(self) -> None:
         """Close what was opened."""
         if self._reader is not None:
             await self._reader.aclose()
-
-    def _tell(self, row: Row) -> None:
-        tell(row, self.board.asset_scales())
 
     def reply_id(self, message: Message) -> str:
         assert isinstance(message, Acknowledged), "the control port is sent acknowledgements"

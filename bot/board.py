@@ -19,7 +19,7 @@ from messages.rows import (
     SwitchRow,
     VaultRow,
 )
-from messages.views import FillView, OrderView, VaultView
+from messages.views import FillView, OrderView, SleeveView, VaultView
 from state.rows import Reader
 from state.tables import decode_row
 from supervisor.journal import Commit
@@ -116,15 +116,14 @@ class Board:
     def vault_views(self) -> list[VaultView]:
         """Return vaults by address, each with its sleeves."""
         return [
-            vault_view(
-                vault,
-                (
-                    sleeve_view(sleeve, self.sleeve_states.get(address))
-                    for address, sleeve in sorted(self.sleeves.items())
-                    if (sleeve.user, sleeve.vault) == (vault.user, vault.vault)
-                ),
-            )
-            for _, vault in sorted(self.vaults.items())
+            vault_view(vault, self._sleeves_of(vault)) for _, vault in sorted(self.vaults.items())
+        ]
+
+    def _sleeves_of(self, vault: VaultRow) -> list[SleeveView]:
+        return [
+            sleeve_view(sleeve, self.sleeve_states.get(address))
+            for address, sleeve in sorted(self.sleeves.items())
+            if (sleeve.user, sleeve.vault) == (vault.user, vault.vault)
         ]
 
     def order_views(self) -> list[OrderView]:

@@ -80,6 +80,11 @@ def run(config: Config, options: Options, environment: Environment) -> int:
         print(f"Error: {error}", file=sys.stderr)
         return error.exit_code
     sys.setswitchinterval(SWITCH_INTERVAL_S)
+    if any(venue.box is not None for venue in config.venues.values()):
+        from venue.kernels import warm
+
+        # Nothing compiles once the tree runs: a handler would stand still for seconds.
+        warm()
     try:
         return trio.run(Daemon(config, options, environment, memory).main)
     finally:

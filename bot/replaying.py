@@ -10,7 +10,7 @@ from typing import Any
 import click
 import msgspec
 
-from bot.assembly import assemble
+from actors.tree import build
 from bot.config import Environment, config_file, load
 from bot.roster import read_roster
 from bot.shared import print_json
@@ -86,7 +86,7 @@ def _tree(look: Look, folder: Path, config_name: str | None) -> SupervisorSpec:
     environment = Environment()
     config = load(config_file(environment, config_name), environment)
     roster = read_roster(look.names(), look.configuration) or config.first_run
-    return assemble(config.tree_settings(roster), folder, ManualClock(), ())
+    return build(config.tree_settings(roster), folder, ManualClock(), ())
 
 
 def actor_at(spec: SupervisorSpec, address: str) -> Actor[Any]:

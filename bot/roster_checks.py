@@ -19,10 +19,14 @@ def check_roster(checker: Checker, document: dict[str, Any], config: "Config | N
     for name, venue in config.venues.items():
         _check_venue(checker, ("venues", name), venue)
     # A venue that is wrong in itself is still there: it is not missed a second time.
-    venues = document.get("venues")
-    venue_names = list(venues) if isinstance(venues, dict) else []
-    users = document.get("first_run", {}).get("users", [])
-    user_names = [str(user.get("name")) for user in users if isinstance(user, dict)]
+    venue_names = list(document["venues"])
+    first_run = document.get("first_run")
+    users = first_run.get("users") if isinstance(first_run, dict) else None
+    user_names = [
+        str(user.get("name"))
+        for user in (users if isinstance(users, list) else [])
+        if isinstance(user, dict)
+    ]
     _check_first_run(checker, config, user_names, venue_names)
 
 
@@ -103,9 +107,7 @@ def _check_sleeves(
     _check_unique(checker, (*path, "sleeves"), [sleeve.name for sleeve in vault.sleeves])
     total = sum((Decimal(sleeve.allocated) for sleeve in vault.sleeves), Decimal(0))
     if total > Decimal(vault.tradeable):
-        text = (
-            f"the sleeves are allocated {total}, more than the vault's tradeable {vault.tradeable}"
-        )
+        text = f"the sleeves are allocated {total}, more than the tradeable {vault.tradeable}"
         checker.add((*path, "tradeable"), text)
     for at, sleeve in enumerate(vault.sleeves):
         here = (*path, "sleeves", at, "symbols")

@@ -22,6 +22,11 @@ AVERAGE_DIGITS = Context(prec=12)
 OPEN_STATES = tuple(state.value for state in OrderState if state not in TERMINAL)
 
 
+def vault_address(ledger: str) -> str:
+    """Return the vault whose books the ledger at this address keeps."""
+    return ledger.removesuffix("/ledger")
+
+
 def minor_text(amount_minor: int, scale: int) -> str:
     """Write minor units as a decimal of the asset."""
     return f"{Decimal(amount_minor).scaleb(-scale):f}"
@@ -109,7 +114,7 @@ def vault_view(row: VaultRow, sleeves: Iterable[SleeveView]) -> VaultView:
     """Return a vault as people see it."""
     scale = row.asset_scale
     return VaultView(
-        address=row.address,
+        address=vault_address(row.address),
         asset=row.asset,
         total=minor_text(row.total_minor, scale),
         tradeable=minor_text(row.tradeable_minor, scale),
@@ -130,7 +135,7 @@ def vault_view(row: VaultRow, sleeves: Iterable[SleeveView]) -> VaultView:
 def balance_view(row: BalanceRow, scale: int) -> BalanceView:
     """Return the balance of an account as people see it."""
     return BalanceView(
-        vault=row.vault_address,
+        vault=vault_address(row.vault_address),
         account=row.account,
         asset=row.asset,
         balance=minor_text(row.balance_minor, scale),

@@ -51,7 +51,9 @@ def command(tail: int, words: str, data_dir: str | None, *, follow: bool, as_jso
 
 def _print(lines: Sequence[LogLine]) -> None:
     for line in lines:
-        where = f" {line.address}" if line.address else ""
+        # Most lines about an actor begin with its address anyway.
+        is_said = not line.address or line.text.startswith(line.address)
+        where = "" if is_said else f" {line.address}"
         click.echo(f"{time_of(line.at_ns)} {line.level:<8}{where} {line.text}")
 
 

@@ -49,11 +49,11 @@ def command(  # noqa: PLR0913 - one argument per option
     JSON: an object with address, first_seq, last_seq, identical, divergence, steps.
     Exit codes: 0 identical, 1 no such actor or retired, 2 usage, 3 diverged, 8 data refused.
     """
+    if as_json and with_pdb:
+        raise click.UsageError("--pdb is a conversation and --json is one document: choose one")
     from bot.replaying import ReplayError, Wanted, replay
     from state.errors import StateError
 
-    if as_json and with_pdb:
-        raise click.UsageError("--pdb is a conversation and --json is one document: choose one")
     wanted = Wanted(
         address=address,
         from_seq=from_seq,

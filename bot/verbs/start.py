@@ -43,11 +43,9 @@ def command(
         config = load(config_file(environment, config_name), environment)
     except ConfigError as error:
         raise FailedError(error) from error
-    from bot.assembly import assemble
+    from actors.tree import build
     from bot.daemon import Options, run
 
     folder = data_folder(environment, data_dir, config.data.folder)
-    options = Options(
-        folder=folder, version=own_version(), assemble=assemble, seed=seed, for_s=for_s
-    )
+    options = Options(folder=folder, version=own_version(), assemble=build, seed=seed, for_s=for_s)
     finish(run(config, options, environment))

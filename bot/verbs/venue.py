@@ -4,7 +4,6 @@ import signal
 from pathlib import Path
 
 import click
-import trio
 from msgspec.structs import replace
 
 from bot.config import Config, ConfigError, Environment, config_file, load
@@ -80,6 +79,8 @@ def _box(config: Config, name: str | None) -> tuple[str, BoxSettings]:
 def _serve(
     name: str, box: BoxSettings, users: tuple[str, ...], data_file: Path | None, port: int
 ) -> None:
+    import trio
+
     from supervisor.clock import ProcessClock
     from venue.box import serve_venue
     from venue.config import VenueConfigError

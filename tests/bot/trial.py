@@ -51,9 +51,7 @@ class TrialRisk(Actor[SleeveState]):
             )
         )
         text = "every line confirmed"
-        ctx.send(
-            message.reply_to, Acknowledged(request_id=message.request_id, ok=True, text=text)
-        )
+        ctx.send(message.reply_to, Acknowledged(request_id=message.request_id, ok=True, text=text))
 
 
 def assemble(
@@ -63,7 +61,9 @@ def assemble(
     sleeve = ChildSpec(name="flash", start=TrialSleeve)
     sleeves = SupervisorSpec(name="sleeves", children=(sleeve,))
     vault = SupervisorSpec(name="kraken-sim-usdt", children=(sleeves,))
-    alice = SupervisorSpec(name="alice", children=(SupervisorSpec(name="vaults", children=(vault,)),))
+    alice = SupervisorSpec(
+        name="alice", children=(SupervisorSpec(name="vaults", children=(vault,)),)
+    )
     users = SupervisorSpec(name="users", bulkhead=True, children=(alice,))
     risk = ChildSpec(name="risk", start=TrialRisk, poison=Poison.BLOCK)
     return SupervisorSpec(name="", children=(*front, risk, users), intensity=10)
