@@ -15,6 +15,7 @@ from ccxt.base.errors import (  # noqa: E402 - after the lazy packages
     ExchangeNotAvailable,
     NetworkError,
     NotSupported,
+    RateLimitExceeded,
     RequestTimeout,
 )
 
@@ -28,6 +29,7 @@ __all__ = [
     "ExchangeNotAvailable",
     "NetworkError",
     "NotSupported",
+    "RateLimitExceeded",
     "RequestTimeout",
     "errors",
 ]

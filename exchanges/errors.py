@@ -5,9 +5,10 @@
       REJECTED            the venue looked and said no; `reason` says why; nothing was done
       INSUFFICIENT_FUNDS  a rejection: the account cannot pay for it
       INVALID             the request is wrong in itself (a bug or a bad symbol); nothing was done
-      AUTHENTICATION      key, signature, nonce or permission; nothing was done
+      AUTHENTICATION      key, signature or permission; nothing was done
       NOT_FOUND           no such order at the venue (also: already closed)
-      UNAVAILABLE         provably not sent: no byte of the request was written; nothing was done
+      UNAVAILABLE         provably not done: no byte of the request was written, or the venue
+                          refused it before looking at it, as for a nonce that came out of order
       AMBIGUOUS           bytes may have left and no verdict came: the outcome is unknown
 
 What matters most is AMBIGUOUS against UNAVAILABLE: an ambiguous submit must never be sent again,
@@ -33,6 +34,7 @@ Reason = Literal[
     "limit_of_orders",
     "market_mode",
     "minimum",
+    "nonce",
     "off_grid",
     "post_only_would_take",
     "other",
@@ -87,7 +89,8 @@ class VenueError(Exception):
         self.detail = detail[:DETAIL_CHARACTERS_MAX]
         self.reason = reason
         self.retry_after_ms = retry_after_ms
-        super().__init__(f"{venue}: {code.value}: {self.detail}. {_ADVICE[code]}")
+        advice = _ADVICE_BY_REASON.get(reason) or _ADVICE[code]
+        super().__init__(f"{venue}: {code.value}: {self.detail}. {advice}")
 
     @property
     def outcome_unknown(self) -> bool:
@@ -102,8 +105,13 @@ _ADVICE = {
     Code.INVALID: "Nothing was done; the request itself is wrong: report this as a bug",
     Code.AUTHENTICATION: "Nothing was done; check the key, its permissions and the system clock",
     Code.NOT_FOUND: "The venue does not have it open; look in its closed orders",
-    Code.UNAVAILABLE: "Nothing was sent; it may be sent again when the venue can be reached",
+    Code.UNAVAILABLE: "Nothing was done; it may be sent again when the venue can be reached",
     Code.AMBIGUOUS: "The outcome is unknown; ask for the order by our id, never send it again",
+}
+
+_ADVICE_BY_REASON: dict[Reason, str] = {
+    "nonce": "Nothing was done; it may be sent again; if it recurs, another program uses this key "
+    "or the clock went back: give each program a key of its own",
 }
 
 
@@ -111,7 +119,7 @@ _ADVICE = {
 _TABLE: tuple[tuple[type[ccxt_errors.BaseError], Code], ...] = (
     (ccxt_errors.RateLimitExceeded, Code.RATE_LIMITED),
     (ccxt_errors.DDoSProtection, Code.RATE_LIMITED),
-    (ccxt_errors.InvalidNonce, Code.AUTHENTICATION),
+    (ccxt_errors.InvalidNonce, Code.UNAVAILABLE),
     (ccxt_errors.AuthenticationError, Code.AUTHENTICATION),
     (ccxt_errors.OrderNotFound, Code.NOT_FOUND),
     (ccxt_errors.OrderNotCached, Code.NOT_FOUND),
@@ -135,6 +143,7 @@ _REASONS: tuple[tuple[type[ccxt_errors.BaseError], Reason], ...] = (
     (ccxt_errors.OrderImmediatelyFillable, "post_only_would_take"),
     (ccxt_errors.MarketClosed, "market_mode"),
     (ccxt_errors.OnMaintenance, "market_mode"),
+    (ccxt_errors.InvalidNonce, "nonce"),
 )
 
 

@@ -28,6 +28,7 @@ from exchanges.http import Transport
 from exchanges.json_text import Json, decode_json
 from exchanges.socket_client import SocketClient
 from exchanges.throttle import Throttler
+from exchanges.turns import KeyTurns, Turn
 from supervisor.clock import Clock
 
 MILLISECONDS_PER_SECOND = 1000
@@ -40,6 +41,8 @@ CLOSE_TIMEOUT_S = 1.0
 # Sees a decoded message (None: not JSON) before ccxt does; True means ccxt must not have it.
 Tap = Callable[[SocketClient, Json], bool]
 TextHook = Callable[[str, SocketClient, str], None]
+# What turn a request to (kind of API, path) must wait for; None: it may go at once.
+TurnOf = Callable[[str, str], Turn | None]
 
 logger = logging.getLogger("exchanges")
 
@@ -60,7 +63,8 @@ class TrioExchange(BaseExchange):  # type: ignore[misc]  # ccxt has no types
     markets_loading: TrioFuture | None
     ssl_context: ssl.SSLContext | None
     _clock: Clock
-    _last_nonce = 0
+    _turns: KeyTurns
+    _turn_of: TurnOf | None = None
     _nursery: trio.Nursery | None = None
     _nursery_manager: Json = None
     _transport: Transport | None = None
@@ -240,6 +244,31 @@ class TrioExchange(BaseExchange):  # type: ignore[misc]  # ccxt has no types
                 self.markets_loading = None
 
     # -- REST
+
+    def take_turns(self, turns: KeyTurns, turn_of: TurnOf) -> None:
+        """Share nonces and turns with other clients of the same key."""
+        self._turns = turns
+        self._turn_of = turn_of
+
+    def nonce_above(self, fresh: int) -> int:
+        """Return a nonce that no request of the key has had."""
+        return self._turns.nonce(fresh)
+
+    async def fetch2(
+        self,
+        path: str,
+        api: Json = ("public",),
+        method: str = "GET",
+        params: Json = None,
+        config: Json = None,
+    ) -> Json:
+        """Sign and send one request, in its key's turn where the venue needs that."""
+        turn = self._turn_of(api[0], path) if self._turn_of is not None else None
+        request = (path, api, method, {} if params is None else params, config or {})
+        if turn is None:
+            return await super().fetch2(*request)
+        async with self._turns.taken(turn):
+            return await super().fetch2(*request)
 
     def on_json_response(self, response_body: str) -> Json:
         return decode_json(response_body)

@@ -13,6 +13,7 @@ from typing import Any
 from exchanges.adapters.base import Adapter
 from exchanges.exchange import TrioExchange
 from exchanges.gather import patch
+from exchanges.turns import KeyTurns
 from exchanges.types import Credentials, Endpoints
 from supervisor.clock import Clock
 
@@ -59,6 +60,7 @@ def _initializer(cls: type) -> Callable[..., None]:
     ) -> None:
         # Before ccxt's constructor, which may ask for the time.
         self._clock = clock
+        self._turns = KeyTurns()
         cls.__init__(self, config or {})  # type: ignore[misc]  # what super() would call
 
     return __init__
@@ -66,9 +68,7 @@ def _initializer(cls: type) -> Callable[..., None]:
 
 def _increasing_nonce(cls: type) -> Callable[[TrioExchange], int]:
     def nonce(self: TrioExchange) -> int:
-        fresh = int(cls.nonce(self))  # type: ignore[attr-defined]  # ccxt has no types
-        self._last_nonce = max(fresh, self._last_nonce + 1)
-        return self._last_nonce
+        return self.nonce_above(int(cls.nonce(self)))  # type: ignore[attr-defined]  # ccxt has no types
 
     return nonce
 
@@ -127,4 +127,7 @@ def build_exchange(
     }
     if credentials is not None:
         config["apiKey"], config["secret"] = credentials.reveal()
-    return trio_class(adapter.venue, adapter.exchange_overrides)(config, clock=clock)
+    exchange = trio_class(adapter.venue, adapter.exchange_overrides)(config, clock=clock)
+    turns = credentials.turns if credentials is not None else KeyTurns()
+    exchange.take_turns(turns, adapter.turn_of)
+    return exchange

@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from exchanges.grid import grid
+from exchanges.turns import KeyTurns
 
 Side = Literal["buy", "sell"]
 OrderType = Literal["limit", "market"]
@@ -64,13 +65,17 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Credentials:
-    """An account's key at a venue. Never shown by `repr`, never encoded, never compared."""
+    """An account's key at a venue. Never shown by `repr`, never encoded, never compared.
 
-    __slots__ = ("_api_key", "_secret")
+    Clients of one key must be given the same object: they take turns and share nonces through it.
+    """
+
+    __slots__ = ("_api_key", "_secret", "turns")
 
     def __init__(self, api_key: str, secret: str) -> None:
         self._api_key = api_key
         self._secret = secret
+        self.turns = KeyTurns()
 
     def __repr__(self) -> str:
         return "Credentials(***)"

@@ -34,12 +34,16 @@ class Keys:
     ) -> None:
         self._generated = dict(generated)
         self._folder = credentials_folder
+        self._read: dict[tuple[str, str], Credentials] = {}
 
     def __repr__(self) -> str:
         return f"Keys({len(self._generated)} generated)"
 
     def credentials(self, user: str, venue: str) -> Credentials:
-        """Return the key of `user` at `venue`. Raises `MissingKeyError`."""
+        """Return the key of `user` at `venue`, the same object while it stays the same key.
+
+        Raises `MissingKeyError`.
+        """
         generated = self._generated.get((user, venue))
         if generated is not None:
             return generated
@@ -49,7 +53,12 @@ class Keys:
                 "API key on its first line, secret on its second"
             )
             raise MissingKeyError(user, venue, detail)
-        return _from_file(self._folder / f"{venue}.{user}", user, venue)
+        found = _from_file(self._folder / f"{venue}.{user}", user, venue)
+        known = self._read.get((user, venue))
+        if known is None or known.reveal() != found.reveal():
+            # A key was changed while running: whoever opens a client from now on gets the new one.
+            self._read[user, venue] = known = found
+        return known
 
 
 def _from_file(path: Path, user: str, venue: str) -> Credentials:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from exchanges.errors import Rule
+from exchanges.turns import Turn
 from exchanges.types import (
     Balance,
     Balances,
@@ -96,6 +97,13 @@ class Adapter(ABC):
     @abstractmethod
     def config(self, endpoints: Endpoints | None) -> dict[str, Any]:
         """Return ccxt's constructor configuration; never credentials."""
+
+    def turn_of(self, api: str, path: str) -> Turn | None:
+        """Return the turn that a request waits for; None: requests of a key may fly together.
+
+        `api` and `path` are ccxt's: the kind of API, such as "private", and the endpoint.
+        """
+        return None
 
     # -- REST: every method may raise ccxt's errors and VenueError
 

@@ -17,6 +17,7 @@ from exchanges.timestamps import (
     rfc3339_text,
     unix_seconds_ns,
 )
+from exchanges.turns import Turn
 from exchanges.types import (
     Balance,
     Endpoints,
@@ -40,6 +41,13 @@ DEADLINE_NS_MAX = 60 * NANOSECONDS_PER_SECOND
 PAGE_ROWS = 50
 # 10 000 rows: more than a day of our trading; a range that holds more is asked for in parts.
 PAGES_MAX = 200
+# Kraken wants every nonce of a key above the last; these need not wait behind reads.
+_TURNS = {
+    "CancelOrder": Turn.CANCEL,
+    "CancelOrderBatch": Turn.CANCEL,
+    "CancelAll": Turn.CANCEL,
+    "AddOrder": Turn.ORDER,
+}
 
 _STATUS: dict[str, OrderStatus] = {
     "pending": "pending",
@@ -79,11 +87,8 @@ def _rules() -> tuple[Rule, ...]:
             "",
         ),
         (r"EService:Market in", Code.REJECTED, "market_mode"),
-        (
-            r"EAPI:Invalid (key|signature|nonce)|Permission denied|User Locked",
-            Code.AUTHENTICATION,
-            "",
-        ),
+        (r"EAPI:Invalid nonce", Code.UNAVAILABLE, "nonce"),
+        (r"EAPI:Invalid (key|signature)|Permission denied|User Locked", Code.AUTHENTICATION, ""),
         (r"EAuth:|ESession:|EAccount:", Code.AUTHENTICATION, ""),
         (r"EService:(Unavailable|Busy|Timeout)|Internal error", Code.AMBIGUOUS, ""),
         (r"EQuery:|EGeneral:(Invalid arguments|Unknown)|EAPI:(Bad|Feature)", Code.INVALID, ""),
@@ -122,6 +127,9 @@ class KrakenAdapter(Adapter):
             **options,
             "urls": {"api": {"public": rest, "private": rest, "ws": websocket}},
         }
+
+    def turn_of(self, api: str, path: str) -> Turn | None:
+        return None if api == "public" else _TURNS.get(path, Turn.OTHER)
 
     # -- reference data
 

@@ -169,7 +169,7 @@ async def half_an_answer(stream: trio.SocketStream) -> bytes:
         (error("EService:Market in cancel_only mode"), Code.REJECTED),
         (error("EOrder:Insufficient funds"), Code.INSUFFICIENT_FUNDS),
         (error("EAPI:Invalid signature"), Code.AUTHENTICATION),
-        (error("EAPI:Invalid nonce"), Code.AUTHENTICATION),
+        (error("EAPI:Invalid nonce"), Code.UNAVAILABLE),
         (error("EGeneral:Permission denied"), Code.AUTHENTICATION),
         (error("EQuery:Unknown asset pair"), Code.INVALID),
         (error("EGeneral:Invalid arguments"), Code.INVALID),

@@ -54,3 +54,11 @@ def test_a_missing_key_says_how_to_give_one(tmp_path: Path) -> None:
         Keys({}).credentials("alice", "kraken-live")
     with pytest.raises(MissingKeyError, match=r"cannot be read \(FileNotFoundError\)"):
         Keys({}, tmp_path).credentials("alice", "kraken-live")
+
+
+def test_a_key_is_one_object_until_it_is_changed(tmp_path: Path) -> None:
+    keys = key_file(tmp_path, "the-key\nthe-secret\n")
+    first = keys.credentials("alice", "kraken-live")
+    assert keys.credentials("alice", "kraken-live") is first
+    (tmp_path / "kraken-live.alice").write_text("new-key\nnew-secret\n")
+    assert keys.credentials("alice", "kraken-live").reveal() == ("new-key", "new-secret")
