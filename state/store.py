@@ -5,7 +5,7 @@ is closed by `run`, never by an append.
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -144,13 +144,17 @@ class Store:
     # --- appending
 
     def durable(self, post: Post, concludes: int = 0) -> None:
-        group = self._group
-        assert post[0] > self._position, "positions grow"
-        self._position = post[0]
-        group.durables.append(post)
         if concludes:
-            group.concludes[post[0]] = concludes
-        self._grow(group, len(post[4]) + POST_BYTES)
+            self._group.concludes[post[0]] = concludes
+        self.durables((post,))
+
+    def durables(self, posts: Sequence[Post]) -> None:
+        if not posts:
+            return
+        assert posts[0][0] > self._position, "positions grow"
+        self._position = posts[-1][0]
+        self._group.durables += posts
+        self._grow(self._group, sum([len(post[4]) for post in posts]) + POST_BYTES * len(posts))
 
     def stream(self, post: Post) -> None:
         group = self._group

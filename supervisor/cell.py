@@ -269,7 +269,7 @@ class Cell:
         # The tail keeps no effects: the chain suffices to check a fold in the same process.
         inputs: Any = handled
         turn = RecordedTurn(first_seq, now_ns, inputs, ran.counts, [], chain)
-        self._grow_tail(turn, sum(len(envelope[4]) for envelope in handled))
+        self._grow_tail(turn, sum([len(envelope[4]) for envelope in handled]))
         if outboxes:
             house.router.deliver(outboxes)
 

@@ -160,14 +160,17 @@ class Fold:
         effects: list[Effect] = []
         context.effects = effects
         counts: list[int] = []
+        count = counts.append
         decode, table = self._decode, self._table
         give_up_ns = perf_ns() + limits.TURN_NS_MAX if timed else 0
+        seq = context.seq
+        look_at = seq + limits.TURN_CLOCK_EVERY
         mark = 0
         for envelope in batch:
-            sender = envelope[1]
-            context.seq += 1
+            seq += 1
+            context.seq = seq
             context.at_ns = envelope[3]
-            context.sender = sender
+            context.sender = sender = envelope[1]
             try:
                 message = decode(envelope[4])
                 # The bookkeeping may replace the state, so it comes before the state is looked up.
@@ -177,12 +180,15 @@ class Fold:
                 raise  # nothing that is restarted would fare better: it ends the process
             except Exception as error:
                 del effects[mark:]
-                context.seq -= 1
+                context.seq = seq - 1
                 return Ran(len(counts), counts, effects, error)
-            counts.append(len(effects) - mark)
-            mark = len(effects)
-            if timed and not context.seq % limits.TURN_CLOCK_EVERY and perf_ns() > give_up_ns:
-                break
+            end = len(effects)
+            count(end - mark)
+            mark = end
+            if timed and seq == look_at:
+                if perf_ns() > give_up_ns:
+                    break
+                look_at += limits.TURN_CLOCK_EVERY
         return Ran(len(counts), counts, effects, None)
 
     def seal(self, counts: list[int], effects: list[Effect]) -> bytes:

@@ -139,6 +139,9 @@ class Journal(Protocol):
         handles this message commits, that command leaves the port's inbox too.
         """
 
+    def durables(self, posts: Sequence[Post]) -> None:
+        """Append what a turn sent, in order of position: a call per message costs as much as it."""
+
     def stream(self, post: Post) -> None:
         """Append a stream message that at least one actor will be given."""
 
@@ -218,6 +221,9 @@ class MemoryJournal:
         return dict(self._names)
 
     def durable(self, post: Post, concludes: int = 0) -> None:
+        pass
+
+    def durables(self, posts: Sequence[Post]) -> None:
         pass
 
     def stream(self, post: Post) -> None:

@@ -8,6 +8,7 @@ message is dropped when too many wait, and the drop is announced before the next
 import math
 from collections import deque
 from collections.abc import Callable
+from typing import cast
 
 import msgspec
 import trio
@@ -130,8 +131,12 @@ class Mailbox:
                 self._take_mixed(batch, room)
             else:
                 # No slot is filled, so no entry is a key.
-                pop: Callable[[], Envelope] = normal.popleft  # type: ignore[assignment] # see above
-                batch += [pop() for _ in range(min(room, len(normal)))]
+                plain = cast(deque[Envelope], normal)
+                if len(plain) <= room:
+                    batch += plain
+                    plain.clear()
+                else:
+                    batch += [plain.popleft() for _ in range(room)]
         self._shrink(len(batch))
         return batch
 

@@ -14,7 +14,7 @@ from supervisor import limits
 from supervisor.actor import PUBLISH, SEND, Effect
 from supervisor.effects import inline_body
 from supervisor.fold import STREAMED, Envelope
-from supervisor.journal import RUNTIME, Journal, StoredEffect
+from supervisor.journal import RUNTIME, Journal, Post, StoredEffect
 
 
 class DeadLetter(NamedTuple):
@@ -99,29 +99,33 @@ class Router:
         """Journal the effects of a turn; return their record, and what is to be delivered."""
         stored: list[StoredEffect] = []
         outboxes: Outboxes = {}
-        durable = self.journal.durable
-        ids = self._ids
+        posts: list[Post] = []
+        # Most sends of a turn go where the one before went.
+        outbox: list[Envelope] = []
+        address: str | None = None
+        target_id = 0
         position = self._position
         for effect in effects:
             kind, target, body, number = effect
             if kind == SEND:
-                target_id = ids.get(target) or self.enroll(target)
-                durable((position, sender, target_id, number, body))
-                envelope = (position, sender, target_id, number, body, "", 0)
-                outbox = outboxes.get(target)
-                if outbox is None:
-                    outboxes[target] = [envelope]
-                else:
-                    outbox.append(envelope)
+                if target != address:
+                    address, target_id = target, self.enroll(target)
+                    outbox = outboxes.setdefault(target, [])
+                posts.append((position, sender, target_id, number, body))
+                outbox.append((position, sender, target_id, number, body, "", 0))
                 stored.append((kind, target_id, position, number, b""))
                 position += 1
             elif kind == PUBLISH:
+                # Journalled at once, so what has an earlier position must be before it.
+                self.journal.durables(posts)
+                posts.clear()
                 self._position = position
                 stored.append(self._emit_stream(sender, target, body, number))
                 position = self._position
             else:
                 stored.append((kind, 0, 0, number, inline_body(effect)))
         self._position = position
+        self.journal.durables(posts)
         return stored, outboxes
 
     def deliver(self, outboxes: "Outboxes") -> None:
