@@ -48,11 +48,15 @@ CONNECT_RETRY_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 # Reads wait this long for a connection: at a start it takes a few round trips.
 CONNECT_WAIT_S = 5.0
 RATE_LIMIT_PAUSE_S = 1.0
+# Kraken takes no deadline nearer than two seconds; a tenth is for signing and the loop.
+DEADLINE_MARGIN_NS = 2_100_000_000
 NOT_CONNECTED = "the venue is not connected yet"
 RESTARTED = "the line was restarted while this was with it"
 
-_PROVABLY_NOT_PLACED = {Code.UNAVAILABLE, Code.RATE_LIMITED}
-_REFUSED = {Code.REJECTED, Code.INSUFFICIENT_FUNDS, Code.INVALID, Code.AUTHENTICATION}
+# AUTHENTICATION is among them because nonces of requests under way together may arrive in another
+# order: nothing was done, and the next attempt has a new one. A wrong key fails them all.
+_PROVABLY_NOT_PLACED = {Code.UNAVAILABLE, Code.RATE_LIMITED, Code.AUTHENTICATION}
+_REFUSED = {Code.REJECTED, Code.INSUFFICIENT_FUNDS, Code.INVALID}
 
 
 def submit_result(error: VenueError) -> SubmitResult:
@@ -69,7 +73,7 @@ class Line(Port):
     """One account's way to the venue; see the module's docstring.
 
     `open_account` opens a client that leaves pacing to `budget`. `read_transfers` is None where a
-    venue has no ledger to read.
+    venue has no ledger to read. `margin_ns` is how near to its expiry an order is no longer sent.
     """
 
     commands: ClassVar[tuple[type[Message], ...]] = (
@@ -88,12 +92,14 @@ class Line(Port):
         scales: Scales,
         budget: VenueBudget,
         read_transfers: ReadTransfers | None = None,
+        margin_ns: int = DEADLINE_MARGIN_NS,
     ) -> None:
         self._risk = risk
         self._open_account = open_account
         self._scales = scales
         self._budget = budget
         self._read_transfers = read_transfers
+        self._margin_ns = margin_ns
         self._client: AccountClient | None = None
         self._is_connected = trio.Event()
         self._switch: SwitchSet | None = None
@@ -205,8 +211,8 @@ class Line(Port):
         if self._switch is None or self._mode is None:
             reason = "risk has not yet told the line whether orders may leave"
             return _said(submit, SubmitResult.NOT_SENT, reason)
-        if now_ns >= submit.expires_ns:
-            reason = "it waited for its turn until it had expired"
+        if now_ns >= submit.expires_ns - self._margin_ns:
+            reason = "it waited for its turn until it was too late to send it"
             return _said(submit, SubmitResult.NOT_SENT, reason)
         if submit.terms.reduces:
             return None

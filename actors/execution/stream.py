@@ -18,7 +18,7 @@ from actors.execution.translate import Scales, streamed_fill, streamed_order
 from exchanges.errors import VenueError
 from exchanges.feed import Feed
 from exchanges.grid import OffGridError
-from exchanges.types import Balances, Execution, Instrument, Untrusted
+from exchanges.types import Balances, Execution, Instrument, Subscribed, Untrusted
 from messages.money import Alert, ReconcileNow, Severity
 from messages.orders import FillReported, OrderReported
 from supervisor.port import Port, PortContext
@@ -37,9 +37,9 @@ class PrivateClient(Protocol):
 
     def instrument(self, symbol: str) -> Instrument: ...
 
-    def watch_executions(self) -> Feed[Execution | Untrusted]: ...
+    def watch_executions(self) -> Feed[Execution | Subscribed | Untrusted]: ...
 
-    def watch_balances(self) -> Feed[Balances | Untrusted]: ...
+    def watch_balances(self) -> Feed[Balances | Subscribed | Untrusted]: ...
 
 
 OpenPrivate = Callable[[], AbstractAsyncContextManager[PrivateClient]]
@@ -82,27 +82,24 @@ class PrivateStream(Port):
             nursery.start_soon(self._balances, client, ctx)
 
     async def _executions(self, client: PrivateClient, ctx: PortContext) -> None:
-        connected = False
         async with client.watch_executions() as feed:
             async for event in feed:
                 await ctx.ready()
                 if isinstance(event, Untrusted):
-                    connected = False
                     self._distrust(event, ctx)
-                    continue
-                if not connected:
-                    connected = True
+                elif isinstance(event, Subscribed):
+                    self._refused = False
                     self._doubt.set()
-                self._tell(event, client, ctx)
+                else:
+                    self._tell(event, client, ctx)
 
     async def _balances(self, client: PrivateClient, ctx: PortContext) -> None:
         async with client.watch_balances() as feed:
             async for event in feed:
                 if isinstance(event, Untrusted):
                     self._distrust(event, ctx)
-                elif event.snapshot:
-                    self._refused = False
-                    self._doubt.set()
+                elif isinstance(event, Subscribed) or event.snapshot:
+                    continue
                 elif not self._execution_near():
                     await trio.sleep(EXECUTION_NEAR_S)
                     if not self._execution_near():

@@ -20,7 +20,7 @@ from actors.feeds.validate import BookCheck, Top, TradeCheck, top_of
 from exchanges.errors import VenueError
 from exchanges.feed import Feed
 from exchanges.grid import OffGridError
-from exchanges.types import Book, Candle, Instrument, PublicTrade, Untrusted
+from exchanges.types import Book, Candle, Instrument, PublicTrade, Subscribed, Untrusted
 from messages import market
 from messages.market import BookTop, InstrumentListed, Trade, topic
 from messages.money import Alert, Severity
@@ -47,11 +47,13 @@ class PublicClient(Protocol):
 
     def instrument(self, symbol: str) -> Instrument: ...
 
-    def watch_book(self, symbol: str, depth: int = 10) -> Feed[Book | Untrusted]: ...
+    def watch_book(self, symbol: str, depth: int = 10) -> Feed[Book | Subscribed | Untrusted]: ...
 
-    def watch_trades(self, symbol: str) -> Feed[PublicTrade | Untrusted]: ...
+    def watch_trades(self, symbol: str) -> Feed[PublicTrade | Subscribed | Untrusted]: ...
 
-    def watch_candles(self, symbol: str, interval_s: int = 60) -> Feed[Candle | Untrusted]: ...
+    def watch_candles(
+        self, symbol: str, interval_s: int = 60
+    ) -> Feed[Candle | Subscribed | Untrusted]: ...
 
 
 OpenPublic = Callable[[], AbstractAsyncContextManager[PublicClient]]
@@ -152,7 +154,11 @@ class MarketFeed(Port):
             await trio.sleep(wait_s)
 
     async def _read_books(
-        self, symbol: str, feed: Feed[Book | Untrusted], check: BookCheck, ctx: PortContext
+        self,
+        symbol: str,
+        feed: Feed[Book | Subscribed | Untrusted],
+        check: BookCheck,
+        ctx: PortContext,
     ) -> str:
         """Publish tops until the stream is faulty or silent; return why to resubscribe."""
         health = self._health[symbol]
@@ -164,6 +170,8 @@ class MarketFeed(Port):
                 event = await feed.receive()
             if waiting.cancelled_caught:
                 return self._silent(symbol, ctx)
+            if isinstance(event, Subscribed):
+                continue
             if isinstance(event, Untrusted):
                 self._publish_trust(health.distrust(f"{event.kind}: {event.detail}"), ctx)
                 check.resync()
@@ -217,7 +225,7 @@ class MarketFeed(Port):
         async with client.watch_trades(symbol) as feed:
             async for event in feed:
                 await ctx.ready()
-                if isinstance(event, Untrusted) or not check.is_new(
+                if isinstance(event, Subscribed | Untrusted) or not check.is_new(
                     event.trade_id, event.at_ns, event.price_ticks, event.quantity_lots
                 ):
                     continue
@@ -238,7 +246,7 @@ class MarketFeed(Port):
         async with client.watch_candles(symbol, CANDLE_S) as feed:
             async for event in feed:
                 await ctx.ready()
-                if not isinstance(event, Untrusted):
+                if not isinstance(event, Subscribed | Untrusted):
                     for candle in closer.take(event):
                         ctx.publish(address, candle)
 

@@ -72,9 +72,9 @@ class RecordingContext:
         self._position += 1
         return Command(self._position, sender, self.now_ns(), message)
 
-    def order(self, message: Message) -> int:
+    def order(self, message: Message, sender: str = "/orders") -> int:
         """Deliver a command; return its position, under which its outcome will be found."""
-        command = self.command(message)
+        command = self.command(message, sender)
         self._give.send_nowait(command)
         return command.position
 

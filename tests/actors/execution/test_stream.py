@@ -10,7 +10,7 @@ from trio.testing import MockClock
 from actors.execution.stream import PrivateStream
 from actors.execution.translate import Scales
 from exchanges.errors import Code
-from exchanges.types import Balance, Balances, Execution, Fee, Untrusted
+from exchanges.types import Balance, Balances, Execution, Fee, Subscribed, Untrusted
 from messages.money import Alert, ReconcileNow
 from messages.orders import FillReported, OrderReported, OrderState
 from tests.actors.port_context import RecordingContext, running
@@ -43,6 +43,7 @@ FILL = replace(
     fees=(Fee(asset="USDT", amount="0.2"),),
     liquidity="maker",
 )
+SUBSCRIBED = Subscribed(stream="executions", received_ns=0)
 SNAPSHOT = Balances(balances=(), snapshot=True, received_ns=0)
 MOVED = Balances(balances=(Balance(asset="USDT", total="5"),), snapshot=False, received_ns=0)
 LOST = Untrusted(stream="executions", kind="disconnected", detail="", received_ns=0)
@@ -90,12 +91,13 @@ async def test_the_last_fill_also_tells_the_end(autojump_clock: MockClock) -> No
 async def test_the_account_is_read_after_every_connection(autojump_clock: MockClock) -> None:
     client = TinyClient()
     async with streaming(client) as context:
+        await client.put("executions", SUBSCRIBED)
         await client.put("balances", SNAPSHOT)
         await trio.sleep(5)
         assert context.sent_to(RECONCILE) == [ReconcileNow()]
         await client.put("executions", LOST)
         await trio.sleep(5)
-        await client.put("executions", ACCEPTED)
+        await client.put("executions", SUBSCRIBED)
         await trio.sleep(5)
         assert len(context.sent_to(RECONCILE)) == 3
 
@@ -104,6 +106,7 @@ async def test_what_cannot_be_understood_is_read_instead(autojump_clock: MockClo
     client = TinyClient()
     async with streaming(client) as context:
         await client.put("executions", ACCEPTED)
+        await client.put("balances", SUBSCRIBED)
         for number, odd in enumerate(
             (
                 replace(FILL, last_quantity="0.00005"),
@@ -115,7 +118,7 @@ async def test_what_cannot_be_understood_is_read_instead(autojump_clock: MockClo
             await trio.sleep(5)
             await client.put("executions", odd)
             await trio.sleep(5)
-            assert len(context.sent_to(RECONCILE)) == number + 2
+            assert len(context.sent_to(RECONCILE)) == number + 1
         assert len(context.sent_to(ORDERS)) == 1
 
 

@@ -10,7 +10,7 @@ from trio.testing import MockClock
 from actors.execution.translate import Scales
 from actors.feeds.stream import MarketFeed
 from exchanges.errors import Code
-from exchanges.types import Book, Candle, PublicTrade, Untrusted
+from exchanges.types import Book, Candle, PublicTrade, Subscribed, Untrusted
 from messages.market import BookTop, InstrumentListed, StreamTrust, Trade
 from messages.money import Alert
 from tests.actors.port_context import RecordingContext, running
@@ -27,6 +27,7 @@ BOOK = Book(
     at_ns=0,
     received_ns=0,
 )
+SUBSCRIBED = Subscribed(stream="book", received_ns=0)
 GAP = Untrusted(stream="book", kind="checksum", detail="differs", received_ns=0)
 
 
@@ -96,6 +97,7 @@ async def test_a_gap_is_untrusted_until_the_next_book(autojump_clock: MockClock)
     async with feeding(client) as context:
         await client.put("book", BOOK)
         await client.put("book", GAP)
+        await client.put("book", SUBSCRIBED)
         assert trust(context)[-1] == (False, "checksum: differs")
         await client.put("book", BOOK)
         assert trust(context)[-1] == (True, "")
@@ -192,7 +194,7 @@ async def test_trades_are_published_once(autojump_clock: MockClock) -> None:
         received_ns=0,
     )
     async with feeding(client) as context:
-        for each in (trade, trade, GAP, replace(trade, trade_id="t2")):
+        for each in (SUBSCRIBED, trade, trade, GAP, replace(trade, trade_id="t2")):
             await client.put("trades", each)
         trades = context.on("/market/kraken-sim/eth-usdt/trades")
     assert [each.trade_id for each in trades if isinstance(each, Trade)] == ["t1", "t2"]
@@ -214,6 +216,7 @@ async def test_candles_are_published(autojump_clock: MockClock) -> None:
         received_ns=0,
     )
     async with feeding(client) as context:
+        await client.put("candles", SUBSCRIBED)
         await client.put("candles", candle)
         await client.put("candles", replace(candle, open_at_ns=60_000_000_000))
         assert len(context.on("/market/kraken-sim/eth-usdt/candles")) == 3
