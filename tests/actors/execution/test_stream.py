@@ -111,7 +111,7 @@ async def test_what_cannot_be_understood_is_read_instead(autojump_clock: MockClo
             (
                 replace(FILL, last_quantity="0.00005"),
                 replace(FILL, side=None),
-                replace(FILL, symbol="XXX/YYY"),
+                replace(FILL, symbol="NO/SUCH"),
                 replace(ACCEPTED, kind="canceled", status="canceled", filled=None),
             )
         ):

@@ -172,13 +172,13 @@ async def test_a_symbol_that_is_not_listed_is_told_once_and_leaves_the_others(
     autojump_clock: MockClock,
 ) -> None:
     client = TinyClient()
-    async with feeding(client, ("ETH/USDT", "XXX/USDT")) as context:
+    async with feeding(client, ("ETH/USDT", "NONE/USDT")) as context:
         await trio.sleep(10)
         await client.put("book", BOOK)
         (alert,) = context.sent_to(ALERTS)
         assert len(context.on(TOP)) == 1
     assert isinstance(alert, Alert)
-    assert alert.text == "kraken-sim does not list XXX/USDT: correct the symbols in bot.toml"
+    assert alert.text == "kraken-sim does not list NONE/USDT: correct the symbols in bot.toml"
 
 
 async def test_trades_are_published_once(autojump_clock: MockClock) -> None:

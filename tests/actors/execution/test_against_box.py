@@ -1,0 +1,144 @@
+"""One account's whole way to a venue and back, over real sockets, against the exchange in a box."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from exchanges.types import Credentials
+from messages.money import Mode, ReconcileNow, Severity
+from messages.orders import CancelOrder, OrderState, OrderUpdate, Side
+from tests.actors.execution.small_tree import SmallTree, small_tree
+from tests.actors.trading import ORDERS, RECONCILE, request
+from tests.venue.boxes import RestClient, running_box
+
+# Ids as the ledger makes them: the venue takes UUIDs.
+IDS = [f"00000000-0000-4000-8000-{number:012d}" for number in range(40)]
+
+
+@asynccontextmanager
+async def trading() -> AsyncIterator[tuple[RestClient, SmallTree]]:
+    """Run box and tree until the account is reconciled and the market known."""
+    async with (
+        running_box() as box,
+        small_tree(box.port, Credentials("ALICE", box.secret)) as tree,
+    ):
+        await tree.until(lambda: mode(tree) is Mode.ACTIVE and bool(tree.top))
+        yield box, tree
+
+
+def mode(tree: SmallTree) -> Mode:
+    found = tree.actors[RECONCILE].state.mode
+    assert isinstance(found, Mode)
+    return found
+
+
+def end_of(tree: SmallTree, client_order_id: str) -> OrderUpdate | None:
+    return tree.books.ends.get(client_order_id)
+
+
+def buy(tree: SmallTree, client_order_id: str, *, away_ticks: int = -50) -> None:
+    """Buy 0.1 ETH `away_ticks` below the ask: by default at once."""
+    assert tree.top is not None
+    price = tree.top.ask_ticks - away_ticks
+    order = request(client_order_id, quantity_lots=10_000, limit_ticks=price)
+    tree.request(order)
+
+
+async def check_books(box: RestClient, tree: SmallTree) -> list[dict[str, Any]]:
+    """Compare our books with the venue's own, to the last digit; return its orders."""
+    theirs = await box.admin("books")
+    balances = theirs["balances"]["alice"]
+    assert tree.books.totals_minor["USDT"] == Decimal(balances["USDT"]) * 10**8
+    assert tree.books.totals_minor.get("ETH", 0) == (Decimal(balances["ETH"]) - 5) * 10**10
+    orders: list[dict[str, Any]] = [o for o in theirs["orders"] if o["account"] == "alice"]
+    ids = [order["client_order_id"] for order in orders]
+    assert len(ids) == len(set(ids)), "an order was placed twice"
+    for order in orders:
+        end = end_of(tree, order["client_order_id"])
+        assert end is not None
+        assert end.filled_lots == Decimal(order["filled"]) * 10**5
+        assert end.state is not OrderState.ABSENT
+    return orders
+
+
+async def test_orders_are_filled_and_cancelled_and_the_books_agree() -> None:
+    async with trading() as (box, tree):
+        bought, rests, sold = IDS[:3]
+        buy(tree, bought)
+        buy(tree, rests, away_ticks=50_000)
+        await tree.until(lambda: end_of(tree, bought) is not None)
+        tree.deliver(ORDERS, CancelOrder(client_order_id=rests, reason="test"), "/ledger")
+        assert tree.top is not None
+        exit_order = request(
+            sold,
+            side=Side.SELL,
+            reduces=True,
+            quantity_lots=10_000,
+            limit_ticks=tree.top.bid_ticks - 50,
+        )
+        tree.request(exit_order)
+        await tree.until(lambda: len(tree.books.ends) == 3)
+        ends = {ours: end.state for ours, end in tree.books.ends.items()}
+        assert ends == {
+            bought: OrderState.FILLED,
+            rests: OrderState.CANCELLED,
+            sold: OrderState.FILLED,
+        }
+        assert len(await check_books(box, tree)) == 3
+        tree.deliver(RECONCILE, ReconcileNow(), "/test")
+        await tree.until(lambda: tree.actors[RECONCILE].state.request_id == "")
+        assert mode(tree) is Mode.ACTIVE
+        assert tree.alerts == []
+
+
+@pytest.mark.check
+@pytest.mark.parametrize("fault", ["lose_ack", "refuse", "http_5xx", "hang", "garbage"])
+async def test_a_submit_that_goes_wrong_is_neither_lost_nor_doubled(fault: str) -> None:
+    async with trading() as (box, tree):
+        await box.admin("faults/arm", {"fault": fault, "target": "AddOrder", "count": 1})
+        buy(tree, IDS[0])
+        await tree.until(lambda: end_of(tree, IDS[0]) is not None)
+        await check_books(box, tree)
+        end = end_of(tree, IDS[0])
+        assert end is not None
+        assert end.state in (OrderState.FILLED, OrderState.ABSENT, OrderState.EXPIRED), end.reason
+
+
+async def test_under_faults_at_random_no_order_is_lost_or_doubled() -> None:
+    async with trading() as (box, tree):
+        rates = {"lose_ack": 150_000, "http_5xx": 99_999, "duplicate": 50_000, "drop_socket": 2_000}
+        await box.admin("faults/rates", {"rates": rates})
+        for number, ours in enumerate(IDS[:12]):
+            buy(tree, ours, away_ticks=200 if number % 3 == 0 else -50)
+            if number % 3 == 0:
+                tree.deliver(ORDERS, CancelOrder(client_order_id=ours, reason="test"), "/ledger")
+        await tree.until(lambda: len(tree.books.ends) == 12, within_s=20)
+        await box.admin("faults/rates", {"rates": {}})
+        for order in await check_books(box, tree):
+            assert order["status"] != "open"
+        assert [a.text for a in tree.alerts if a.severity is Severity.PAGE] == []
+
+
+async def test_a_deposit_is_booked_and_trading_goes_on() -> None:
+    async with trading() as (box, tree):
+        before = tree.books.totals_minor["USDT"]
+        await box.admin("deposit", {"account": "alice", "asset": "USDT", "amount": "10.5"})
+        await tree.until(lambda: tree.books.totals_minor["USDT"] == before + 1_050_000_000)
+        await check_books(box, tree)
+        assert mode(tree) is Mode.ACTIVE
+
+
+async def test_an_order_by_hand_pages_and_leaves_only_exits() -> None:
+    async with trading() as (box, tree):
+        by_hand = {"account": "alice", "symbol": "ETH/USDT", "side": "buy", "quantity": "0.1"}
+        await box.admin("order", by_hand)
+        await tree.until(lambda: mode(tree) is Mode.EXITS_ONLY)
+        texts = [each.text for each in tree.alerts if each.severity is Severity.PAGE]
+        assert any("differ from the venue's" in text for text in texts)
+        buy(tree, IDS[0])
+        end = end_of(tree, IDS[0])
+        assert end is not None
+        assert end.state is OrderState.DENIED
