@@ -200,6 +200,20 @@ class FillReport(msgspec.Struct, frozen=True, kw_only=True):
     at_ns: int
 
 
+class TransferReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Money that came (positive) or went (negative) otherwise than by a trade: its net amount.
+
+    `kind` is the venue's word (deposit, withdrawal, staking, ...), `reference` the venue's id of
+    the entry, unique per account.
+    """
+
+    asset: str
+    amount: str
+    kind: str
+    reference: str
+    at_ns: int
+
+
 class Execution(msgspec.Struct, frozen=True, kw_only=True):
     """One report of the private stream: a fill, or a change of an order's state.
 

@@ -43,6 +43,7 @@ from exchanges.types import (
     PublicTrade,
     Subscribed,
     Ticker,
+    TransferReport,
     Untrusted,
 )
 from supervisor.clock import Clock
@@ -177,6 +178,10 @@ class VenueClient:
     async def fetch_my_trades(self, since_ns: int) -> list[FillReport]:
         """Return every fill of the account since `since_ns`, all pages, oldest first."""
         return await self._call(lambda: self._adapter.fetch_my_trades(self._exchange, since_ns))
+
+    async def fetch_transfers(self, since_ns: int) -> list[TransferReport]:
+        """Return every movement of the account since `since_ns` that is no trade, oldest first."""
+        return await self._call(lambda: self._adapter.fetch_transfers(self._exchange, since_ns))
 
     # -- orders
 

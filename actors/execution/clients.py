@@ -3,22 +3,11 @@
 `exchanges.venue_client.VenueClient` is one; tests and the simulation have others.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-import msgspec
-
 from exchanges import types
-
-
-class TransferReport(msgspec.Struct, frozen=True, kw_only=True):
-    """A deposit (positive) or withdrawal (negative) in a venue's ledger, in decimal text."""
-
-    asset: str
-    amount: str
-    reference: str
-    at_ns: int
 
 
 class AccountClient(Protocol):
@@ -40,6 +29,8 @@ class AccountClient(Protocol):
 
     async def fetch_my_trades(self, since_ns: int) -> list[types.FillReport]: ...
 
+    async def fetch_transfers(self, since_ns: int) -> list[types.TransferReport]: ...
+
     async def submit(self, ticket: types.OrderTicket) -> types.Accepted: ...
 
     async def cancel(
@@ -48,5 +39,3 @@ class AccountClient(Protocol):
 
 
 OpenAccount = Callable[[], AbstractAsyncContextManager[AccountClient]]
-ReadTransfers = Callable[[AccountClient, int], Awaitable[Sequence[TransferReport]]]
-"""Reads deposits and withdrawals since a time from the venue's own ledger; raises `VenueError`."""

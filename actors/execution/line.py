@@ -15,7 +15,7 @@ from typing import ClassVar, cast
 
 import trio
 
-from actors.execution.clients import AccountClient, OpenAccount, ReadTransfers
+from actors.execution.clients import AccountClient, OpenAccount
 from actors.execution.limits import Rank, VenueBudget
 from actors.execution.reads import inquire, read_account
 from actors.execution.translate import Scales, ticket_of
@@ -53,10 +53,8 @@ DEADLINE_MARGIN_NS = 2_100_000_000
 NOT_CONNECTED = "the venue is not connected yet"
 RESTARTED = "the line was restarted while this was with it"
 
-# AUTHENTICATION is among them because nonces of requests under way together may arrive in another
-# order: nothing was done, and the next attempt has a new one. A wrong key fails them all.
-_PROVABLY_NOT_PLACED = {Code.UNAVAILABLE, Code.RATE_LIMITED, Code.AUTHENTICATION}
-_REFUSED = {Code.REJECTED, Code.INSUFFICIENT_FUNDS, Code.INVALID}
+_PROVABLY_NOT_PLACED = {Code.UNAVAILABLE, Code.RATE_LIMITED}
+_REFUSED = {Code.REJECTED, Code.INSUFFICIENT_FUNDS, Code.INVALID, Code.AUTHENTICATION}
 
 
 def submit_result(error: VenueError) -> SubmitResult:
@@ -72,8 +70,8 @@ def submit_result(error: VenueError) -> SubmitResult:
 class Line(Port):
     """One account's way to the venue; see the module's docstring.
 
-    `open_account` opens a client that leaves pacing to `budget`. `read_transfers` is None where a
-    venue has no ledger to read. `margin_ns` is how near to its expiry an order is no longer sent.
+    `open_account` opens a client that leaves pacing to `budget`. `margin_ns` is how near to its
+    expiry an order is no longer sent.
     """
 
     commands: ClassVar[tuple[type[Message], ...]] = (
@@ -91,14 +89,12 @@ class Line(Port):
         open_account: OpenAccount,
         scales: Scales,
         budget: VenueBudget,
-        read_transfers: ReadTransfers | None = None,
         margin_ns: int = DEADLINE_MARGIN_NS,
     ) -> None:
         self._risk = risk
         self._open_account = open_account
         self._scales = scales
         self._budget = budget
-        self._read_transfers = read_transfers
         self._margin_ns = margin_ns
         self._client: AccountClient | None = None
         self._is_connected = trio.Event()
@@ -260,9 +256,7 @@ class Line(Port):
         if client is None:
             return _unread(message, NOT_CONNECTED)
         try:
-            return await read_account(
-                client, self._scales, message, now_ns(), self._read_turn, self._read_transfers
-            )
+            return await read_account(client, self._scales, message, now_ns(), self._read_turn)
         except VenueError as error:
             self._slow_down(error)
             return _unread(message, str(error))

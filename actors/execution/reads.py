@@ -3,11 +3,11 @@
 A number that is off the grid means that the answer cannot be believed: the read is not complete.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 
 from msgspec.structs import replace
 
-from actors.execution.clients import AccountClient, ReadTransfers, TransferReport
+from actors.execution.clients import AccountClient
 from actors.execution.translate import Scales, balance_of, fill_of, order_of
 from exchanges.grid import OffGridError
 from exchanges.types import FillReport, OrderReport
@@ -49,7 +49,6 @@ async def read_account(
     message: ReadAccount,
     read_ns: int,
     turn: Turn,
-    read_transfers: ReadTransfers | None,
 ) -> AccountRead:
     """Read orders, balances, fills and transfers, in this order. Raises `VenueError`.
 
@@ -61,10 +60,8 @@ async def read_account(
     balances = await client.fetch_balances()
     await turn()
     trades = await client.fetch_my_trades(message.fills_since_ns)
-    transfers: Sequence[TransferReport] = ()
-    if read_transfers is not None:
-        await turn()
-        transfers = await read_transfers(client, message.fills_since_ns)
+    await turn()
+    transfers = await client.fetch_transfers(message.fills_since_ns)
     names = {each.venue_order_id: each.client_order_id or "" for each in reports}
     try:
         return AccountRead(

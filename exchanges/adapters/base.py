@@ -20,6 +20,7 @@ from exchanges.types import (
     PublicTrade,
     Subscribed,
     Ticker,
+    TransferReport,
 )
 
 if TYPE_CHECKING:
@@ -145,6 +146,11 @@ class Adapter(ABC):
 
     @abstractmethod
     async def cancel_all(self, exchange: "TrioExchange") -> int: ...
+
+    @abstractmethod
+    async def fetch_transfers(
+        self, exchange: "TrioExchange", since_ns: int
+    ) -> list[TransferReport]: ...
 
     # -- streams
 

@@ -27,6 +27,7 @@ from exchanges.types import (
     OrderReport,
     OrderStatus,
     OrderTicket,
+    TransferReport,
 )
 
 if TYPE_CHECKING:
@@ -200,6 +201,19 @@ class KrakenAdapter(Adapter):
         fills = [_fill_report(exchange, exec_id, row) for exec_id, row in rows.items()]
         return sorted(fills, key=lambda fill: (fill.at_ns, fill.exec_id))
 
+    async def fetch_transfers(
+        self, exchange: "TrioExchange", since_ns: int
+    ) -> list[TransferReport]:
+        # All kinds are read: whatever is no trade (staking, credits, a purchase by card) moves
+        # balances too.
+        rows = await _all_pages(exchange.privatePostLedgers, "ledger", {}, since_ns, exchange.id)
+        transfers = [
+            _transfer(exchange, entry_id, row)
+            for entry_id, row in rows.items()
+            if row["type"] != "trade"
+        ]
+        return sorted(transfers, key=lambda each: (each.at_ns, each.reference))
+
     # -- orders
 
     async def submit(
@@ -359,6 +373,17 @@ def _fill_report(exchange: "TrioExchange", exec_id: str, row: Mapping[str, Any])
         cost=str(row["cost"]),
         fees=_fees(exchange, trade["symbol"], str(row["fee"]), "fciq"),
         liquidity="unknown" if maker is None else ("maker" if maker else "taker"),
+        at_ns=unix_seconds_ns(str(row["time"])),
+    )
+
+
+def _transfer(exchange: "TrioExchange", entry_id: str, row: Mapping[str, Any]) -> TransferReport:
+    # The balance changes by the amount less the fee.
+    return TransferReport(
+        asset=exchange.safe_currency_code(row["asset"]),
+        amount=_plain(Decimal(str(row["amount"])) - Decimal(str(row["fee"]))),
+        kind=row["type"],
+        reference=entry_id,
         at_ns=unix_seconds_ns(str(row["time"])),
     )
 

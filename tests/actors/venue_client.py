@@ -35,6 +35,7 @@ class TinyClient:
         self.open_orders: list[types.OrderReport] = []
         self.closed_orders: list[types.OrderReport] = []
         self.trades: list[types.FillReport] = []
+        self.transfers: list[types.TransferReport] = []
         self.balances: tuple[types.Balance, ...] = ()
         self.errors: dict[str, list[VenueError]] = {}
         self.tickets: list[types.OrderTicket] = []
@@ -89,6 +90,10 @@ class TinyClient:
     async def fetch_my_trades(self, since_ns: int) -> list[types.FillReport]:
         await self._asked("fetch_my_trades")
         return [each for each in self.trades if each.at_ns >= since_ns]
+
+    async def fetch_transfers(self, since_ns: int) -> list[types.TransferReport]:
+        await self._asked("fetch_transfers")
+        return self.transfers
 
     async def submit(self, ticket: types.OrderTicket) -> types.Accepted:
         self.tickets.append(ticket)

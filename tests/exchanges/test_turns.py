@@ -4,12 +4,13 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from exchanges.ccxt_names import RateLimitExceeded
 from exchanges.turns import WAITING_MAX, KeyTurns, Turn
-from exchanges.types import Credentials, Endpoints, OrderTicket
-from exchanges.venue_client import VenueClient, open_venue
-from supervisor.clock import ManualClock, ProcessClock
+from exchanges.types import Credentials
+from exchanges.venue_client import VenueClient
+from supervisor.clock import ManualClock
+from tests.exchanges.boxed import box_clients, resting
 from tests.exchanges.conftest import client_of
 from tests.exchanges.fake_kraken import API_KEY, API_SECRET, FakeKraken
-from tests.venue.boxes import SYMBOL, RestClient, running_box
+from tests.venue.boxes import running_box
 
 ORDERS = 20
 
@@ -92,27 +93,10 @@ async def test_clients_of_one_key_share_its_turns(fake: FakeKraken, clock: Manua
     assert nonces == sorted(set(nonces))
 
 
-def clients(box: RestClient, number: int) -> list[VenueClient]:
-    """Return clients that sign with the same key."""
-    credentials = Credentials(box.key, box.secret)
-    socket = f"ws://127.0.0.1:{box.port}/v2"
-    endpoints = Endpoints(rest=box.url, websocket_public=socket, websocket_private=socket)
-    return [
-        open_venue(
-            "kraken",
-            ProcessClock(),
-            credentials=credentials,
-            endpoints=endpoints,
-            rate_limited=False,
-        )
-        for _ in range(number)
-    ]
-
-
 async def test_many_orders_at_once_are_all_taken() -> None:
     accepted: list[str] = []
     async with running_box() as box:
-        line, stream = clients(box, 2)
+        line, stream = box_clients(box, 2)
         async with line, stream:
             await line.load_instruments()
             async with stream.watch_executions(), trio.open_nursery() as nursery:
@@ -124,13 +108,4 @@ async def test_many_orders_at_once_are_all_taken() -> None:
 
 
 async def _submit(client: VenueClient, number: int, accepted: list[str]) -> None:
-    ticket = OrderTicket(
-        client_order_id=f"00000000-0000-4000-8000-{number:012d}",
-        symbol=SYMBOL,
-        side="buy",
-        type="limit",
-        quantity_lots=1_000,
-        price_ticks=100_000 + number,
-        post_only=True,
-    )
-    accepted.append((await client.submit(ticket)).venue_order_id)
+    accepted.append((await client.submit(resting(number))).venue_order_id)

@@ -7,12 +7,11 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from actors.execution.clients import AccountClient, TransferReport
 from actors.execution.limits import VenueBudget
 from actors.execution.line import Line, submit_result
 from actors.execution.translate import Scales
 from exchanges.errors import Code, VenueError
-from exchanges.types import Balance
+from exchanges.types import Balance, TransferReport
 from messages.account import AccountRead, VenueTransfer
 from messages.base import Message
 from messages.money import (
@@ -45,15 +44,11 @@ OFF = SwitchSet(engaged=False, generation=1)
 
 
 def line_of(client: TinyClient) -> Line:
-    async def transfers(account: AccountClient, since_ns: int) -> list[TransferReport]:
-        return [TransferReport(asset="USDT", amount="12.5", reference="L1", at_ns=since_ns)]
-
     return Line(
         risk="/risk",
         open_account=client.open,
         scales=Scales({"USDT": 6, "ETH": 8}),
         budget=VenueBudget(per_second=100.0, burst=50),
-        read_transfers=transfers,
     )
 
 
@@ -165,7 +160,7 @@ async def test_an_older_setting_of_the_switch_does_not_open_the_line(
         (Code.REJECTED, SubmitResult.REJECTED),
         (Code.INSUFFICIENT_FUNDS, SubmitResult.REJECTED),
         (Code.INVALID, SubmitResult.REJECTED),
-        (Code.AUTHENTICATION, SubmitResult.NOT_SENT),
+        (Code.AUTHENTICATION, SubmitResult.REJECTED),
     ],
 )
 async def test_every_venue_error_has_a_result(
@@ -316,6 +311,9 @@ async def test_the_account_is_read_whole(autojump_clock: MockClock) -> None:
     client.open_orders = [order_report()]
     client.trades = [fill_report("e1"), fill_report("e2", venue_order_id="V-gone")]
     client.balances = (Balance(asset="USDT", total="1000.1234567", free="800"),)
+    client.transfers = [
+        TransferReport(asset="USDT", amount="12.5", kind="deposit", reference="L1", at_ns=7)
+    ]
     async with open_line(client) as context:
         read = await context.outcome(ReadAccount(request_id="q", fills_since_ns=7))
     assert isinstance(read, AccountRead)
