@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -11,9 +12,9 @@ from messages.settings import VenueSettings
 from supervisor.clock import Clock
 from supervisor.port import Port, PortContext
 from supervisor.threads import threads
-from venue.box import serve_venue
-from venue.config import VenueConfig
-from venue.kernels import warm
+
+if TYPE_CHECKING:
+    from venue.config import VenueConfig
 
 LOOPBACK = "127.0.0.1"
 # Kraken serves both of its sockets under this path.
@@ -75,17 +76,23 @@ class BoxPort(Port):
 
     announces_start = True
 
-    def __init__(self, config: VenueConfig, clock: Clock, door: Door) -> None:
+    def __init__(self, config: "VenueConfig", clock: Clock, door: Door) -> None:
+        # Nothing is imported once the tree runs.
+        from venue.box import serve_venue  # noqa: PLC0415 - numba: a second and 80 MB, box only
+        from venue.kernels import warm  # noqa: PLC0415 - as above
+
+        self._serve_venue = serve_venue
+        self._warm = warm
         self._config = config
         self._clock = clock
         self._door = door
 
     async def run(self, ctx: PortContext) -> None:
         # Compiled or read from the cache before anything waits for the loop.
-        await threads().run(warm)
+        await threads().run(self._warm)
         try:
             async with trio.open_nursery() as nursery:
-                port = await nursery.start(serve_venue, self._config, self._clock)
+                port = await nursery.start(self._serve_venue, self._config, self._clock)
                 self._door.opened_at(port)
                 ctx.started()
         finally:

@@ -37,7 +37,7 @@ from messages.settings import Protocol, SleeveSettings, TreeSettings, VaultSetti
 from supervisor.clock import Clock
 from supervisor.spec import ChildSpec, Poison, Strategy, SupervisorSpec
 from supervisor.system import STORE_TOPIC
-from venue.settings import account_key, box_config
+from venue.keys import account_key
 
 # A passing fault is tried again at once, poison is set aside at its second crash: five restarts in
 # ten seconds are a part that is broken, not a message.
@@ -94,6 +94,8 @@ class _Assembly:
         door = Door(venue.protocol.value, endpoints_of(venue), self._clock)
         children: list[ChildSpec | SupervisorSpec] = []
         if venue.box is not None:
+            from venue.settings import box_config  # noqa: PLC0415 - numba, see BoxPort
+
             config = box_config(
                 name, venue.box, self._wiring.users_at(name), data_file=self._folder / f"{name}.db"
             )

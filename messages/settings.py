@@ -108,7 +108,8 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 1
     """Without a box: the seed of the `bot venue` there, from which its accounts' keys follow."""
     visibility_lag_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)] = 5_000
-    submit_expiry_ms: Annotated[int, msgspec.Meta(ge=500, le=60_000)] = 5_000
+    submit_expiry_ms: Annotated[int, msgspec.Meta(ge=3_000, le=60_000)] = 5_000
+    """Kraken takes no deadline nearer than two seconds: with less, no order would ever leave."""
     reconcile_every_s: Annotated[int, msgspec.Meta(ge=5, le=86_400)] = 300
 
 

@@ -1,33 +1,16 @@
-"""From settings, as people write them, to a box's configuration; and the keys of its accounts.
+"""From settings, as people write them, to a box's configuration."""
 
-An account of a box needs a key as at a real venue. It is nobody's secret: it follows from the name
-of the venue, the user's and the seed, so that a bot and a box standing alone agree without
-being told.
-"""
-
-import base64
-import hashlib
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 
 from messages.settings import BoxSettings, MarketSettings
 from venue.config import AccountConfig, FaultProfileName, MarketConfig, VenueConfig
+from venue.keys import account_key
 from venue.market import MarketSpec
 
-# Kraken's own: 56 characters of key, 64 bytes of secret in base64.
-_KEY_BYTES = 42
-_SECRET_BYTES = 64
 # Each market of a box has a seed of its own: one after the other's.
 _SEED_MAX = 2**63 - 1
-
-
-def account_key(venue: str, user: str, seed: int) -> tuple[str, str]:
-    """Return the API key and the secret of `user` at the box `venue`."""
-    name = f"{venue} {user} {seed}".encode()
-    key = hashlib.blake2b(name, digest_size=_KEY_BYTES, person=b"canopy-box-key").digest()
-    secret = hashlib.blake2b(name, digest_size=_SECRET_BYTES, person=b"canopy-box-sec").digest()
-    return base64.b64encode(key).decode(), base64.b64encode(secret).decode()
 
 
 def box_config(

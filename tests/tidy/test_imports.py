@@ -39,6 +39,10 @@ def test_daemon_loads_none_of_the_heavy_packages(entry: str) -> None:
     assert loaded_by(f"import {entry}") & DAEMON_NEVER == set()
 
 
+def test_bot_without_a_box_pays_for_no_numba() -> None:
+    assert "numba" not in loaded_by("import bot.daemon, actors.tree")
+
+
 def test_terminal_ui_loads_nothing_of_the_daemon() -> None:
     if not exists("tui.app"):
         pytest.skip("tui.app is not written yet")
