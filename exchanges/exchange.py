@@ -108,11 +108,12 @@ class TrioExchange(BaseExchange):  # type: ignore[misc]  # ccxt has no types
 
     async def close(self, clean_instance_data: object = None) -> None:
         self.closed_by_user = True
-        await self.close_ws_clients()
         transport, self._transport = self._transport, None
-        if transport is not None:
-            with trio.move_on_after(CLOSE_TIMEOUT_S) as scope:
-                scope.shield = True
+        # Shielded: a port is mostly closed by being cancelled, and its sockets must not be left.
+        with trio.move_on_after(CLOSE_TIMEOUT_S) as scope:
+            scope.shield = True
+            await self.close_ws_clients()
+            if transport is not None:
                 await transport.aclose()
         if clean_instance_data:
             self.clean_ws_data()

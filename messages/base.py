@@ -137,5 +137,5 @@ def tag_in(body: bytes) -> str:
     """Return the tag of an encoded message without decoding the rest; "?" if there is none."""
     try:
         return _peek.decode(body).tag
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return "?"
