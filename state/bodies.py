@@ -45,7 +45,8 @@ assert array("I").itemsize * 3 + array("q").itemsize * 2 == HEAD_BYTES, "columns
 def encode_block(posts: Sequence[Post]) -> tuple[bytes, bytes]:
     """Return (heads, bodies) of `posts`, which are in order of position."""
     assert posts, "an empty block has no position"
-    positions, senders, targets, times, bodies = zip(*posts, strict=True)
+    # Envelopes are posts that go on: what they have more is not stored here.
+    positions, senders, targets, times, bodies, *_ = zip(*posts, strict=False)
     columns = (
         array("q", positions),
         array("q", times),

@@ -282,7 +282,7 @@ class Writer:
         for position in turn.inputs:
             post = known.get(position) or self._durable(position)
             if post is not None:
-                _, sender, _, at_ns, body = post
+                _, sender, _, at_ns, body = post[:5]
                 yield SetAside(position, turn.actor, sender, at_ns, body, reason, blocking=True)
 
     def _durable(self, position: int) -> Post | None:

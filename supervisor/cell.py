@@ -18,8 +18,17 @@ from messages.runtime import Blocked, Booted, Down, Quarantined, TimerFired, Unb
 from supervisor import limits
 from supervisor.actor import STOP, Actor
 from supervisor.clock import Clock
-from supervisor.fold import STREAMED, Envelope, Fold, NondeterminismError, Ran
-from supervisor.journal import RUNTIME, Journal, RecordedTurn, SetAside, Snapshot, Turn
+from supervisor.fold import Fold, NondeterminismError, Ran
+from supervisor.journal import (
+    RUNTIME,
+    STREAMED,
+    Envelope,
+    Journal,
+    RecordedTurn,
+    SetAside,
+    Snapshot,
+    Turn,
+)
 from supervisor.mailbox import Mailbox
 from supervisor.router import Router
 from supervisor.spec import NORMAL, SHUTDOWN, ChildSpec, Ended, ExitReason, Poison

@@ -27,12 +27,7 @@ from supervisor import limits
 from supervisor.actor import Actor, AnyState, Context, Effect, handlers
 from supervisor.clock import perf_ns
 from supervisor.effects import words, words_of_stored
-from supervisor.journal import RUNTIME, Input, RecordedTurn, Snapshot
-
-Envelope = tuple[int, int, int, int, bytes, str, int]
-"""position, sender, target, at_ns, body; the key under which it may be conflated ("" for never);
-the position of the command that it concludes (0 for none, `STREAMED` for a stream message)."""
-STREAMED = -1
+from supervisor.journal import RUNTIME, Envelope, Input, RecordedTurn, Snapshot
 
 RUNTIME_MESSAGES: tuple[type[Message], ...] = (
     Booted,

@@ -17,8 +17,16 @@ from supervisor import limits
 RUNTIME = 0
 """The sender of messages that the runtime itself makes."""
 
-Post = tuple[int, int, int, int, bytes]
-"""A message entering the log: position, sender, target (a name: address or topic), at_ns, body."""
+Envelope = tuple[int, int, int, int, bytes, str, int]
+"""position, sender, target, at_ns, body; the key under which it may be conflated ("" for never);
+the position of the command that it concludes (0 for none, `STREAMED` for a stream message)."""
+STREAMED = -1
+
+Post = tuple[int, int, int, int, bytes] | Envelope
+"""A message entering the log: position, sender, target (a name: address or topic), at_ns, body.
+
+An envelope begins so: what a turn sent is journalled and delivered as the same objects.
+"""
 
 StoredEffect = tuple[int, int, int, int, bytes]
 """kind, target (a name id, 0 if none), position (of the post, 0 if none), number, inline body."""

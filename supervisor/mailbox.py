@@ -14,7 +14,7 @@ import msgspec
 import trio
 
 from supervisor import limits
-from supervisor.fold import STREAMED, Envelope
+from supervisor.journal import STREAMED, Envelope
 
 _WAKE: list[Envelope] = []
 
@@ -58,6 +58,7 @@ class Mailbox:
         self._system: deque[Envelope] = deque()
         self._normal: deque[Envelope | str] = deque()
         self._slots: dict[str, Envelope] = {}
+        self._undrained = 0
         self._stream_queued = 0
         self._system_run = 0
         self._gaps: dict[int, int] = {}
@@ -69,7 +70,7 @@ class Mailbox:
         """Take durable messages; never refused. Raises `MailboxOverflowError` at the hard limit."""
         self.sent += len(batch)
         self._grow(len(batch))
-        self._send.send_nowait(batch)
+        self._enter(batch)
 
     def put_stream(self, envelope: Envelope) -> bool:
         """Take a stream message, or count it as dropped and return False."""
@@ -80,7 +81,7 @@ class Mailbox:
             return False
         self._stream_queued += 1
         self._grow(1)
-        self._send.send_nowait([envelope])
+        self._enter([envelope])
         return True
 
     def gap(self, topic: int) -> int:
@@ -94,7 +95,7 @@ class Mailbox:
         self.sent += 1
         self._grow(1)
         self._system.append(envelope)
-        self._send.send_nowait(_WAKE)
+        self._enter(_WAKE)
 
     def put_back(self, envelopes: list[Envelope]) -> None:
         """Return messages that were taken and not handled to the head of the normal lane."""
@@ -104,7 +105,7 @@ class Mailbox:
 
     def wake(self) -> None:
         """Have whoever waits look again."""
-        self._send.send_nowait(_WAKE)
+        self._enter(_WAKE)
 
     async def wait(self, *, system_only: bool = False) -> None:
         """Wait until there is something to take; a checkpoint in any case."""
@@ -113,11 +114,8 @@ class Mailbox:
             await trio.lowlevel.checkpoint()
         else:
             self._file(await self._receive.receive())
-        while True:
-            try:
-                self._file(self._receive.receive_nowait())
-            except trio.WouldBlock:
-                return
+            self._undrained -= 1
+        self._drain()
 
     def take(self, *, system_only: bool = False) -> list[Envelope]:
         """Return the next turn's messages: system first, bounded so that normal ones get a turn."""
@@ -143,11 +141,7 @@ class Mailbox:
     def discard(self) -> int:
         """Empty the mailbox, counting what was in it as dead; return how much that was."""
         dead = self.queued
-        while True:
-            try:
-                self._file(self._receive.receive_nowait())
-            except trio.WouldBlock:
-                break
+        self._drain()
         self._system.clear()
         self._normal.clear()
         self._slots.clear()
@@ -167,6 +161,16 @@ class Mailbox:
             queued=self.queued,
             queued_max=self.queued_max,
         )
+
+    def _enter(self, batch: list[Envelope]) -> None:
+        self._undrained += 1
+        self._send.send_nowait(batch)
+
+    def _drain(self) -> None:
+        # Counted, because asking an empty channel for more raises, which costs a message's time.
+        while self._undrained:
+            self._undrained -= 1
+            self._file(self._receive.receive_nowait())
 
     def _file(self, batch: list[Envelope]) -> None:
         if len(batch) == 1 and batch[0][5]:

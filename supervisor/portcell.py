@@ -11,9 +11,8 @@ from messages.base import Delivery, Message, decoder, tag_in
 from messages.runtime import Blocked, Down, Gap, Unblocked
 from supervisor import limits
 from supervisor.clock import Clock
-from supervisor.fold import STREAMED, Envelope
 from supervisor.ids import IdFactory
-from supervisor.journal import RUNTIME, Journal
+from supervisor.journal import RUNTIME, STREAMED, Envelope, Journal
 from supervisor.mailbox import MailboxStatistics
 from supervisor.port import Command, Port
 from supervisor.router import DeadLetter, Router

@@ -13,8 +13,7 @@ from messages.runtime import Gap, Undeliverable
 from supervisor import limits
 from supervisor.actor import PUBLISH, SEND, Effect
 from supervisor.effects import inline_body
-from supervisor.fold import STREAMED, Envelope
-from supervisor.journal import RUNTIME, Journal, Post, StoredEffect
+from supervisor.journal import RUNTIME, STREAMED, Envelope, Journal, Post, StoredEffect
 
 
 class DeadLetter(NamedTuple):
@@ -111,8 +110,9 @@ class Router:
                 if target != address:
                     address, target_id = target, self.enroll(target)
                     outbox = outboxes.setdefault(target, [])
-                posts.append((position, sender, target_id, number, body))
-                outbox.append((position, sender, target_id, number, body, "", 0))
+                envelope = (position, sender, target_id, number, body, "", 0)
+                posts.append(envelope)
+                outbox.append(envelope)
                 stored.append((kind, target_id, position, number, b""))
                 position += 1
             elif kind == PUBLISH:

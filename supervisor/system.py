@@ -18,9 +18,8 @@ from supervisor.actor import Actor
 from supervisor.cell import Cell
 from supervisor.child import Child, Runner
 from supervisor.clock import NANOSECONDS_PER_SECOND, Clock
-from supervisor.fold import Envelope
 from supervisor.ids import IdFactory
-from supervisor.journal import RUNTIME, Journal
+from supervisor.journal import RUNTIME, Envelope, Journal
 from supervisor.portcell import PortCell
 from supervisor.router import Router
 from supervisor.spec import ChildSpec, ExitReason, Spec, SpecError, SupervisorSpec, validate

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from state.store import Store
-from supervisor.journal import Input, Pending, Post, RecordedTurn, SetAside, Snapshot, Turn
+from supervisor.journal import Input, Pending, RecordedTurn, SetAside, Snapshot, Turn
 from supervisor.threads import InlineThreads, use
 from tests.state.conftest import SMALL
 from tests.state.samples import CHAIN, START_NS, snapshot
@@ -37,7 +37,7 @@ class Model:
 
     now_ns: int = START_NS
     position: int = 0
-    posts: dict[int, Post] = field(default_factory=dict)
+    posts: dict[int, Input] = field(default_factory=dict)
     durable: dict[int, int] = field(default_factory=dict)
     """Position → what it concludes, of every durable message."""
     waiting: list[int] = field(default_factory=list)
@@ -52,10 +52,10 @@ class Model:
         own = self.turns.get(actor, [])
         return own[-1].first_seq + len(own[-1].inputs) if own else 1
 
-    def post(self, size: int) -> Post:
+    def post(self, size: int) -> Input:
         self.position += 1 + size % 3
         body = b"%d" % self.position * (size % 50)
-        post = (self.position, size % 5, 1 + size % 7, self.now_ns, body)
+        post = Input(self.position, size % 5, 1 + size % 7, self.now_ns, body)
         self.posts[self.position] = post
         return post
 

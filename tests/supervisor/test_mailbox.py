@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from supervisor import limits
-from supervisor.fold import STREAMED, Envelope
+from supervisor.journal import STREAMED, Envelope
 from supervisor.mailbox import Mailbox, MailboxOverflowError
 
 
