@@ -18,7 +18,12 @@ from state.database import (
     migrations,
     refusing,
 )
-from state.errors import DatabaseForeignError, DatabaseNewerError, DataFolderError
+from state.errors import (
+    DatabaseForeignError,
+    DatabaseNewerError,
+    DataFolderError,
+    DataRefusedError,
+)
 from state.history import History
 from state.sql import fetch_all, fetch_one
 
@@ -36,7 +41,7 @@ class Look:
         try:
             with refusing(self.path):
                 self._identify()
-        except BaseException:
+        except DataRefusedError:
             self.connection.close()
             raise
 

@@ -160,8 +160,7 @@ class Actor(Generic[ActorState]):
 
     def initial(self) -> ActorState:
         """Return the state of an actor that has handled nothing yet."""
-        # The class attribute is what `ActorState` stands for.
-        return self.state_type()  # type: ignore[return-value]
+        return self.state_type()  # type: ignore[return-value]  # it is what ActorState stands for
 
     def migrate(self, state: bytes, from_version: int) -> ActorState:
         """Return the state encoded by version `from_version` of this class in today's form."""

@@ -61,6 +61,8 @@ class _Stop(NamedTuple):
     pass
 
 
+# The reply to a call: there is one.
+_ONE_REPLY = 1
 _Event = _Exited | _StartFailed | _TryAgain | _Call | _Stop
 
 
@@ -174,7 +176,7 @@ class Supervisor:
         raise ChildError(f"{self.address} has no child {name}: see `bot tree`")
 
     async def _call(self, act: Callable[[], Awaitable[ExitReason | None]]) -> None:
-        send, receive = trio.open_memory_channel[ExitReason | None](1)
+        send, receive = trio.open_memory_channel[ExitReason | None](_ONE_REPLY)
         self._send.send_nowait(_Call(act, send))
         reason = await receive.receive()
         if reason is not None:

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 import trio
+from msgspec.structs import replace
 
 from messages.base import Message, Stream
 from messages.runtime import Blocked, Booted, Down, Gap, Quarantined, TimerFired, Unblocked
@@ -155,7 +156,7 @@ class DemoPort(Port):
 
 def recorder(name: str, to: str = "", **settings: object) -> ChildSpec:
     explosions: dict[str, int] = {}
-    return ChildSpec(name=name, start=lambda: Recorder(to, explosions), **settings)  # type: ignore[arg-type] # settings are ChildSpec's
+    return replace(ChildSpec(name=name, start=lambda: Recorder(to, explosions)), **settings)
 
 
 def book(system: System, address: str) -> Book:

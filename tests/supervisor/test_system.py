@@ -3,11 +3,14 @@
 import pytest
 import trio
 import trio.testing
+from msgspec.structs import replace
 
 from messages.runtime import TimerFired
 from supervisor import limits
 from supervisor.actor import Context
 from supervisor.child import ChildState
+from supervisor.clock import ManualClock
+from supervisor.journal import MemoryJournal
 from supervisor.port import PortContext
 from supervisor.spec import (
     Backoff,
@@ -43,7 +46,7 @@ NO_BACKOFF = Backoff(min_ns=0, max_ns=0)
 
 
 def root(*children: ChildSpec | SupervisorSpec, **settings: object) -> SupervisorSpec:
-    return SupervisorSpec(name="", children=children, **{"intensity": 10, **settings})  # type: ignore[arg-type] # settings are SupervisorSpec's
+    return replace(SupervisorSpec(name="", children=children, intensity=10), **settings)
 
 
 async def test_messages_arrive_once_and_in_order(autojump_clock: trio.testing.MockClock) -> None:
@@ -445,7 +448,7 @@ def test_a_wrong_spec_starts_nothing() -> None:
         children=(recorder("A"), recorder("b"), recorder("b", shutdown_ns=-1)),
     )
     with pytest.raises(SpecError) as caught:
-        System(bad, None, None)  # type: ignore[arg-type] # the spec is refused before either is used
+        System(bad, MemoryJournal(), ManualClock())
     text = str(caught.value)
     assert "/: intensity was -1, allowed is 0 or more" in text
     assert "/: period_ns was 0, allowed is more than 0" in text
