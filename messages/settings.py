@@ -62,6 +62,15 @@ class Faults(Enum):
     NASTY = "nasty"
 
 
+class RateTier(Enum):
+    """Whose request limits a box applies: those of Kraken's three tiers, or none at all."""
+
+    NONE = "none"
+    STARTER = "starter"
+    INTERMEDIATE = "intermediate"
+    PRO = "pro"
+
+
 class MarketSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One market that a box generates from its seed."""
 
@@ -88,6 +97,7 @@ class BoxSettings(msgspec.Struct, frozen=True, kw_only=True):
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 1
     fee_tier: Annotated[int, msgspec.Meta(ge=0, le=9)] = 0
     faults: Faults = Faults.NONE
+    rate_tier: RateTier = RateTier.PRO
     visibility_lag_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)] = 0
     """An accepted order, and a fill, appear in queries only this much later."""
     tick_interval_ms: Annotated[int, msgspec.Meta(ge=5, le=5_000)] = 50

@@ -5,7 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from messages.settings import BoxSettings, MarketSettings
-from venue.config import AccountConfig, FaultProfileName, MarketConfig, VenueConfig
+from venue.config import AccountConfig, FaultProfileName, MarketConfig, RateTier, VenueConfig
 from venue.keys import account_key
 from venue.market import MarketSpec
 
@@ -34,6 +34,7 @@ def box_config(
         accounts=tuple(_account(venue, user, settings) for user in users),
         seed=settings.seed,
         fault_profile=FaultProfileName(settings.faults.value),
+        rate_tier=RateTier(settings.rate_tier.value),
         visibility_lag_ms=settings.visibility_lag_ms,
         tick_interval_ms=settings.tick_interval_ms,
     )
