@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING
 
 import trio
+from msgspec.structs import replace
 
 from exchanges.types import Credentials, Endpoints
 from exchanges.venue_client import VenueClient, open_venue
@@ -29,11 +30,14 @@ class Door:
         self._endpoints = endpoints
         self._clock = clock
         self._opened = trio.Event()
+        self.port = 0
+        """Where a box listened last: there its clients look for it again."""
         if endpoints is not None:
             self._opened.set()
 
     def opened_at(self, port: int) -> None:
         """Say that the box listens on `port` of this machine."""
+        self.port = port
         address = f"{LOOPBACK}:{port}"
         socket = f"ws://{address}{SOCKET_PATH}"
         self._endpoints = Endpoints(
@@ -92,7 +96,8 @@ class BoxPort(Port):
         await threads().run(self._warm)
         try:
             async with trio.open_nursery() as nursery:
-                port = await nursery.start(self._serve_venue, self._config, self._clock)
+                config = replace(self._config, port=self._config.port or self._door.port)
+                port = await nursery.start(self._serve_venue, config, self._clock)
                 self._door.opened_at(port)
                 ctx.started()
         finally:
