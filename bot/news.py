@@ -46,7 +46,7 @@ class News:
             )  # fmt: skip
         elif isinstance(row, SleeveStateRow):
             self._tell_state(row)
-        elif isinstance(row, SwitchRow):
+        elif isinstance(row, SwitchRow) and row.operator:
             _tell_switch(row)
         elif isinstance(row, ReconciliationRow):
             _tell_reconciliation(row)

@@ -1,7 +1,7 @@
 """`bot replay`'s own work: finding the actor and its past, and showing the steps."""
 
 import inspect
-import pdb  # noqa: T100 - `bot replay --pdb` is the debugger
+import pdb  # noqa: T100 - what `bot replay --pdb` is for
 from collections.abc import Iterable
 from pathlib import Path
 from types import CodeType

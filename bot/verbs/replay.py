@@ -1,7 +1,5 @@
 """`bot replay`."""
 
-from pathlib import Path
-
 import click
 
 from bot.errors import DIVERGED, OK, USAGE, FailedError, VerbError
@@ -63,9 +61,8 @@ def command(  # noqa: PLR0913 - one argument per option
         quiet=quiet,
         as_json=as_json,
     )
-    folder: Path = folder_of(data_dir)
     try:
-        is_identical = replay(folder, wanted, config_name)
+        is_identical = replay(folder_of(data_dir), wanted, config_name)
     except StateError as error:
         raise FailedError(error) from error
     except SyntaxError as error:

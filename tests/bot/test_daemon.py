@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 import trio
@@ -30,6 +30,7 @@ options = Options(folder=Path(sys.argv[1]), version="test", assemble=assemble)
 sys.exit(run(config, options, environment))
 """
 WAIT_S = 20.0
+Document: TypeAlias = Any
 
 
 @pytest.fixture
@@ -80,7 +81,7 @@ def ask(capsys: pytest.CaptureFixture[str], folder: Path, *words: str) -> tuple[
     return code, json.loads(capsys.readouterr().out)
 
 
-def look(capsys: pytest.CaptureFixture[str], folder: Path, *words: str) -> Any:
+def look(capsys: pytest.CaptureFixture[str], folder: Path, *words: str) -> Document:
     code, document = ask(capsys, folder, *words)
     assert code == 0
     return document
