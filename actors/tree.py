@@ -43,9 +43,11 @@ from venue.keys import account_key
 # ten seconds are a part that is broken, not a message.
 INTENSITY = 5
 PERIOD_NS = 10 * 1_000_000_000
-# Requests per second, and at once, of one account's REST calls. Kraken's Intermediate tier counts
-# to 20 and forgets one every two seconds; orders are counted apart and far more generously.
+# Requests per second, and at once. Kraken counts orders apart from reads and far more generously;
+# of reads its Intermediate tier allows an account 20, and forgets one every two seconds. Two are
+# left for what is not the line's: the private stream's tokens.
 BUDGETS = {Protocol.KRAKEN: (5.0, 15)}
+READ_BUDGETS = {Protocol.KRAKEN: (0.5, 18)}
 
 _supervisor = partial(SupervisorSpec, intensity=INTENSITY, period_ns=PERIOD_NS)
 
@@ -120,16 +122,20 @@ class _Assembly:
             name="accounts",
             bulkhead=True,
             children=tuple(
-                self._account(name, user, door, budget) for user in self._wiring.users_at(name)
+                self._account(name, user, door, budget, venue.protocol)
+                for user in self._wiring.users_at(name)
             ),
         )
         return _supervisor(name=name, children=(*children, public, accounts))
 
-    def _account(self, venue: str, user: str, door: Door, budget: VenueBudget) -> SupervisorSpec:
+    def _account(
+        self, venue: str, user: str, door: Door, budget: VenueBudget, protocol: Protocol
+    ) -> SupervisorSpec:
         at = wiring.account_address(venue, user)
         credentials: Callable[[], Credentials] = partial(self._keys.credentials, user, venue)
         configuration = self._wiring.account(venue, user)
-        line = partial(Line, RISK, door.opener(credentials), self._scales, budget)
+        reads = VenueBudget(*READ_BUDGETS[protocol], kept=0)
+        line = partial(Line, RISK, door.opener(credentials), self._scales, budget, reads)
         stream = partial(
             PrivateStream,
             orders=f"{at}/orders",

@@ -70,8 +70,8 @@ def submit_result(error: VenueError) -> SubmitResult:
 class Line(Port):
     """One account's way to the venue; see the module's docstring.
 
-    `open_account` opens a client that leaves pacing to `budget`. `margin_ns` is how near to its
-    expiry an order is no longer sent.
+    `open_account` opens a client that leaves pacing to `budget`, and that of reads to `reads` where
+    a venue counts them apart. `margin_ns` is how near to its expiry an order is no longer sent.
     """
 
     commands: ClassVar[tuple[type[Message], ...]] = (
@@ -89,12 +89,14 @@ class Line(Port):
         open_account: OpenAccount,
         scales: Scales,
         budget: VenueBudget,
+        reads: VenueBudget | None = None,
         margin_ns: int = DEADLINE_MARGIN_NS,
     ) -> None:
         self._risk = risk
         self._open_account = open_account
         self._scales = scales
         self._budget = budget
+        self._reads = reads or budget
         self._margin_ns = margin_ns
         self._client: AccountClient | None = None
         self._is_connected = trio.Event()
@@ -187,7 +189,7 @@ class Line(Port):
         try:
             accepted = await client.submit(ticket_of(submit))
         except VenueError as error:
-            self._slow_down(error)
+            _slow_down(self._budget, error)
             result = submit_result(error)
             if result is SubmitResult.NOT_SENT:
                 self._sent_ids.pop(terms.client_order_id, None)
@@ -233,7 +235,7 @@ class Line(Port):
             else:
                 await client.cancel(client_order_id=ours)
         except VenueError as error:
-            self._slow_down(error)
+            _slow_down(self._budget, error)
             gone = error.code is Code.NOT_FOUND
             result = CancelResult.NOT_FOUND if gone else CancelResult.UNKNOWN
             return CancelOutcome(client_order_id=ours, result=result, reason=str(error))
@@ -248,7 +250,7 @@ class Line(Port):
         try:
             return await inquire(client, self._scales, message, now_ns(), self._read_turn)
         except VenueError as error:
-            self._slow_down(error)
+            _slow_down(self._reads, error)
             return _unanswered(message)
 
     async def _read_account(self, message: ReadAccount, now_ns: Callable[[], int]) -> AccountRead:
@@ -258,7 +260,7 @@ class Line(Port):
         try:
             return await read_account(client, self._scales, message, now_ns(), self._read_turn)
         except VenueError as error:
-            self._slow_down(error)
+            _slow_down(self._reads, error)
             return _unread(message, str(error))
 
     # --- inside
@@ -269,18 +271,20 @@ class Line(Port):
             await self._is_connected.wait()
         return self._client
 
-    async def _read_turn(self) -> None:
-        await self._budget.take(Rank.READ)
+    async def _read_turn(self, cost: int) -> None:
+        for _ in range(cost):
+            await self._reads.take(Rank.READ)
 
     def _remember(self, client_order_id: str) -> None:
         self._sent_ids[client_order_id] = None
         if len(self._sent_ids) > SENT_IDS_MAX:
             del self._sent_ids[next(iter(self._sent_ids))]
 
-    def _slow_down(self, error: VenueError) -> None:
-        if error.code is Code.RATE_LIMITED:
-            told_s = (error.retry_after_ms or 0) / 1_000
-            self._budget.pause_s(told_s or RATE_LIMIT_PAUSE_S)
+
+def _slow_down(budget: VenueBudget, error: VenueError) -> None:
+    if error.code is Code.RATE_LIMITED:
+        told_s = (error.retry_after_ms or 0) / 1_000
+        budget.pause_s(told_s or RATE_LIMIT_PAUSE_S)
 
 
 def _said(submit: Submit, result: SubmitResult, reason: str, *, sent_ns: int = 0) -> SubmitOutcome:

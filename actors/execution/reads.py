@@ -15,8 +15,10 @@ from messages.account import AccountRead, VenueTransfer
 from messages.money import ReadAccount
 from messages.orders import Inquire, InquiryOutcome, VenueFill
 
-Turn = Callable[[], Awaitable[None]]
-"""Waits until one more request may be sent."""
+Turn = Callable[[int], Awaitable[None]]
+"""Waits until one more request that costs so much may be sent."""
+# What venues count a look at what is, and one into the history: Kraken one and two.
+LOOK, HISTORY = 1, 2
 
 
 async def inquire(
@@ -24,11 +26,11 @@ async def inquire(
 ) -> InquiryOutcome:
     """Ask for one order by our id: open orders, closed orders, trades. Raises `VenueError`."""
     ours = message.client_order_id
-    await turn()
+    await turn(LOOK)
     reports = await client.fetch_open_orders(ours)
-    await turn()
+    await turn(LOOK)
     reports += await client.fetch_closed_orders(message.since_ns, ours)
-    await turn()
+    await turn(HISTORY)
     trades = await client.fetch_my_trades(message.since_ns)
     venue_ids = {report.venue_order_id for report in reports} | {message.venue_order_id}
     mine = [t for t in trades if t.client_order_id == ours or t.venue_order_id in venue_ids]
@@ -54,13 +56,13 @@ async def read_account(
 
     Fills come after balances: one that the balances hold is then among them.
     """
-    await turn()
+    await turn(LOOK)
     reports = await client.fetch_open_orders()
-    await turn()
+    await turn(LOOK)
     balances = await client.fetch_balances()
-    await turn()
+    await turn(HISTORY)
     trades = await client.fetch_my_trades(message.fills_since_ns)
-    await turn()
+    await turn(HISTORY)
     transfers = await client.fetch_transfers(message.fills_since_ns)
     names = {each.venue_order_id: each.client_order_id or "" for each in reports}
     try:

@@ -49,6 +49,7 @@ def line_of(client: TinyClient) -> Line:
         open_account=client.open,
         scales=Scales({"USDT": 6, "ETH": 8}),
         budget=VenueBudget(per_second=100.0, burst=50),
+        reads=VenueBudget(per_second=0.5, burst=18, kept=0),
     )
 
 
@@ -336,3 +337,28 @@ async def test_a_rate_limit_slows_the_whole_venue(autojump_clock: MockClock) -> 
         before_ns = context.now_ns()
         await result_of(context, submit("order-2"))
         assert context.now_ns() - before_ns >= 0.99 * SECOND_NS
+
+
+async def test_too_many_reads_hold_no_cancel_and_no_exit(autojump_clock: MockClock) -> None:
+    client = TinyClient()
+    client.fails("fetch_open_orders", Code.RATE_LIMITED)
+    cancel = Cancel(client_order_id="o", venue_order_id="V-o", symbol="ETH/USDT")
+    async with open_line(client, OFF, ACTIVE) as context:
+        read = await context.outcome(ReadAccount(request_id="q", fills_since_ns=0))
+        assert isinstance(read, AccountRead)
+        assert not read.complete
+        before_ns = context.now_ns()
+        await context.outcome(cancel)
+        await result_of(context, submit("exit", reduces=True))
+        assert context.now_ns() - before_ns < 0.1 * SECOND_NS
+
+
+async def test_reads_keep_to_the_rate_that_the_venue_counts(autojump_clock: MockClock) -> None:
+    client = TinyClient()
+    async with open_line(client) as context:
+        await context.outcome(ReadAccount(request_id="connected", fills_since_ns=0))
+        before_ns = context.now_ns()
+        for number in range(4):
+            await context.outcome(ReadAccount(request_id=str(number), fills_since_ns=0))
+        # Five readings cost six each: eighteen at once, the other twelve at one in two seconds.
+        assert 23 * SECOND_NS <= context.now_ns() - before_ns <= 25 * SECOND_NS
