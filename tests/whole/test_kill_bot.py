@@ -1,0 +1,84 @@
+"""Killed at any moment, beside a venue that misbehaves and is killed too: the books still agree."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.whole.processes import Bot, Json, StandingVenue, closing, standing_toml
+from tests.whole.two_books import differences, our_books
+
+KINDS = ("start", "life", "life", "order", "order", "order")
+START_S_MAX = 1.0
+# Lives begin to trade one to two seconds after their start.
+LIFE_S_MAX = 3.0
+# From the decision to the fill it takes a tenth of a second, with faults a second.
+ORDER_S_MAX = 0.4
+SETTLE_S = 60.0
+
+
+def trade_and_be_killed(bot: Bot, venue: StandingVenue, kills: int, seed: int) -> None:
+    """Kill the bot `kills` times: while it starts, trades, or has an order on its way."""
+    moments = random.Random(seed)  # noqa: S311 - a moment is no secret
+    for number in range(kills):
+        kind = moments.choice(KINDS)
+        bot.start()
+        if kind == "start":
+            bot.pass_time(moments.uniform(0.0, START_S_MAX))
+        else:
+            bot.wait_for("the bot runs")
+            if kind == "order":
+                bot.wait_for("is pending_submit")
+            bot.pass_time(moments.uniform(0.0, ORDER_S_MAX if kind == "order" else LIFE_S_MAX))
+        if number % 5 == 4:
+            venue.kill()
+            bot.pass_time(moments.uniform(0.0, 0.5))
+            if moments.random() < 1 / 2:
+                venue.begin()
+                bot.pass_time(moments.uniform(0.0, 1.0))
+        bot.kill()
+        if venue.process is not None and venue.process.poll() is not None:
+            venue.begin()
+
+
+def settle(bot: Bot, venue: StandingVenue) -> Json:
+    """End the misbehaviour and the trading; return the venue's books when nothing moves."""
+    venue.ask("faults/profile", {"profile": "none"})
+    bot.begin()
+    bot.until("reconciled", lambda status: status["trading"], SETTLE_S)
+    assert bot.verb("pause")[0] == 0
+    bot.until("without orders", lambda status: status["orders_open"] == 0, SETTLE_S)
+    assert bot.verb("ledger", "reconcile") == (0, bot.verb("ledger", "reconcile")[1])
+    assert bot.verb("ledger", "check")[0] == 0
+    bot.until("without orders", lambda status: status["orders_open"] == 0, SETTLE_S)
+    assert bot.stop() == 0, bot.said()[-2_000:]
+    return venue.ask("books")
+
+
+def killed(folder: Path, faults: str, kills: int, seed: int) -> tuple[int, int]:
+    """Return how many orders and fills the books hold after all, which must agree."""
+    venue = StandingVenue(folder, faults, lag_ms=300)
+    with closing(venue):
+        venue.begin()
+        bot = Bot(folder, standing_toml(venue.port))
+        with closing(bot):
+            trade_and_be_killed(bot, venue, kills, seed)
+            theirs = settle(bot, venue)
+        ours = our_books(bot.folder)
+    assert differences(ours, theirs) == []
+    return len(ours.orders), len(ours.fills)
+
+
+def test_killed_twelve_times_the_books_agree(tmp_path: Path) -> None:
+    orders, fills = killed(tmp_path, "mild", kills=12, seed=1)
+    assert orders > 0
+    assert fills > 0
+
+
+@pytest.mark.check
+@pytest.mark.parametrize("seed", [2, 3])
+@pytest.mark.parametrize("faults", ["mild", "nasty"])
+def test_killed_often_the_books_agree(tmp_path: Path, faults: str, seed: int) -> None:
+    orders, fills = killed(tmp_path, faults, kills=13, seed=seed)
+    assert orders > 0
+    assert fills > 0
