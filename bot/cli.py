@@ -28,6 +28,8 @@ VERBS: dict[str, str] = {
     "kill-switch": "bot.verbs.kill_switch",
     "actor": "bot.verbs.actor",
     "doctor": "bot.verbs.doctor",
+    "backup": "bot.verbs.backup",
+    "restore": "bot.verbs.restore",
     "replay": "bot.verbs.replay",
     "venue": "bot.verbs.venue",
     "bench": "bot.verbs.bench",

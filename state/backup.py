@@ -40,8 +40,20 @@ def make_backup(database: Database, target: Path) -> int:
     Runs off the loop beside the writer, on connections of its own: about a second per gigabyte, in
     which the log is not checkpointed. Raises `BackupError`; an older file at `target` stays then.
     """
-    part = target.with_name(target.name + PART_SUFFIX)
     source = database.reader()
+    try:
+        return copy_out(source, target)
+    finally:
+        if source is not database.writer:
+            source.close()
+
+
+def copy_out(source: apsw.Connection, target: Path) -> int:
+    """Write what `source` is connected to, as of now, to `target`; return its size in bytes.
+
+    Raises `BackupError`; an older file at `target` stays then.
+    """
+    part = target.with_name(target.name + PART_SUFFIX)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         part.unlink(missing_ok=True)
@@ -56,9 +68,6 @@ def make_backup(database: Database, target: Path) -> int:
             f"the backup {target} could not be made ({error}): make room or name another place, "
             "then try again; the database is not affected"
         ) from error
-    finally:
-        if source is not database.writer:
-            source.close()
     return target.stat().st_size
 
 

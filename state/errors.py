@@ -146,7 +146,7 @@ class PoisonTurnError(StateError):
         super().__init__(
             f"message {first_seq} of {name or f'actor {actor}'} broke a constraint of the database "
             f"({reason}): its messages are in quarantine; start again and decide with "
-            "`bot quarantine` whether to retry or discard them"
+            "`bot actor retry` or `bot actor discard` what becomes of them"
         )
 
 

@@ -72,7 +72,7 @@ def _switch_off(question: Question) -> str | None:
         return None
     return (
         f"the kill switch is on ({question.switch_reason}): only exits are allowed until "
-        "`bot kill-switch off`"
+        "`bot kill-switch release`"
     )
 
 

@@ -93,7 +93,7 @@ class Risk(Actor[RiskState]):
         if account is None:
             reason = (
                 f"{terms.user} has no account at {terms.venue} in risk's configuration: "
-                "add it to bot.toml and run `bot apply`"
+                "give them a vault there"
             )
         else:
             reason = denial(_question(state, message, ctx)) or ""

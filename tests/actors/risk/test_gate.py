@@ -104,7 +104,7 @@ def test_an_order_within_all_limits_goes_to_the_orders_of_its_account() -> None:
             {"user": "bob"},
             (
                 "bob has no account at kraken-sim in risk's configuration: "
-                "add it to bot.toml and run `bot apply`"
+                "give them a vault there"
             ),
         ),
         (
@@ -260,7 +260,7 @@ def test_while_entries_are_off_exits_pass() -> None:
     probe.handle(bought(10_000))
     probe.handle(KillSwitch(engaged=True, operator="alice", reason="storm"))
     assert denied(probe, client_order_id="in") == (
-        "the kill switch is on (storm): only exits are allowed until `bot kill-switch off`"
+        "the kill switch is on (storm): only exits are allowed until `bot kill-switch release`"
     )
     assert exits(probe, "out-1") == ""
     probe.handle(KillSwitch(engaged=False, operator="alice", reason="over"))
