@@ -11,9 +11,9 @@ import msgspec
 
 from messages.base import Message, all_messages, tag_in, tag_of
 from supervisor.actor import Effect
-from supervisor.effects import readable, words
+from supervisor.effects import inline_body, readable, travels, words
 from supervisor.fold import Divergence, Fold, Ran, first_difference
-from supervisor.journal import RUNTIME, Input, RecordedTurn
+from supervisor.journal import RUNTIME, Input, RecordedTurn, StoredEffect
 
 # Values longer than this are cut in a difference: a person reads it, the whole is in the state.
 VALUE_CHARACTERS_MAX = 200
@@ -119,10 +119,26 @@ class Replay:
             if self._is_ended:
                 # Part of a turn has no recorded hash to be compared with.
                 return None
-        if self._fold.seal(counts, effects) == turn.chain:
+        is_same = self._fold.seal(counts, effects) == turn.chain
+        if is_same and self._are_stored(turn, effects):
             return None
         ran = Ran(len(counts), counts, effects, None)
         return first_difference(turn, ran, self._names)
+
+    def _are_stored(self, turn: RecordedTurn, effects: list[Effect]) -> bool:
+        """Return whether a turn's record itself, beside its hash, says what the effects are."""
+        if len(turn.effects) != len(effects):
+            return False
+        return all(map(self._is_stored, turn.effects, effects))
+
+    def _is_stored(self, stored: StoredEffect, effect: Effect) -> bool:
+        kind, target_id, _, number, body = stored
+        if (kind, number) != (effect[0], effect[3]):
+            return False
+        if not travels(kind):
+            return body == inline_body(effect)
+        # Of a message that nobody subscribed to, or that is retired, no body is kept.
+        return self._names.get(target_id) == effect[1] and body in (b"", effect[2])
 
     def _message(self, one: Input, now_ns: int) -> Ran:
         fold = self._fold

@@ -1,18 +1,12 @@
 """Every kind of actor and port crashes in the middle of trading, and nothing comes of it."""
 
-from pathlib import Path
-
 import msgspec
 import pytest
 
-from actors.tree import build
-from bot.config import Environment, parse
-from bot.replaying import actor_at
 from state.look import Look
-from supervisor.clock import ManualClock
 from supervisor.fold import Fold
+from tests.whole.fold_all import production_actor
 from tests.whole.lives import EXPECTED, Recording
-from tests.whole.processes import box_toml
 from tests.whole.world import ACTORS, PORTS
 
 
@@ -32,10 +26,11 @@ def test_its_state_equals_that_of_a_run_in_which_nothing_crashed(
 ) -> None:
     # Folding the journalled inbox is that run: crashes are no part of it.
     for folder, kept in recording.kept.items():
-        fold = fresh_fold(folder, address)
         with Look(folder) as look:
+            number = kept[address].actor_id
+            fold = Fold(production_actor(address), look.lineage, number, address)
             names = {number: name for name, number in look.names().items()}
-            for turn in look.history().turns(kept[address].actor_id, 1, 2**62):
+            for turn in look.history().turns(number, 1, 2**62):
                 assert fold.replay(turn, names) is None
         assert (fold.seq, fold.chain) == (kept[address].seq, kept[address].chain)
         assert msgspec.msgpack.encode(fold.state) == kept[address].state
@@ -43,11 +38,3 @@ def test_its_state_equals_that_of_a_run_in_which_nothing_crashed(
 
 def test_the_books_agree_with_the_venue(recording: Recording) -> None:
     assert recording.differences == []
-
-
-def fresh_fold(folder: Path, address: str) -> Fold:
-    """Return an actor of the production tree that has handled nothing yet."""
-    config = parse(box_toml(), "world", Environment({}))
-    spec = build(config.tree_settings(config.first_run), folder, ManualClock(), ())
-    with Look(folder) as look:
-        return Fold(actor_at(spec, address), look.lineage, look.names()[address], address)
