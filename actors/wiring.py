@@ -127,6 +127,7 @@ class Wiring:
             submit_expiry_ns=settings.submit_expiry_ms * NANOSECONDS_PER_MILLISECOND,
             reconcile_every_ns=settings.reconcile_every_s * NANOSECONDS_PER_SECOND,
             vault_assets={vault.name: vault.asset for vault in vaults},
+            scales=dict(self._settings.assets),
         )
 
     def vault(self, vault: VaultSettings) -> VaultConfigured:

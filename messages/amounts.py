@@ -2,6 +2,9 @@
 
 from decimal import Decimal
 
+# Most venues count most assets to the eighth decimal; configuration names the others.
+SCALE_COMMON = 8
+
 
 def minor_text(amount_minor: int, scale: int) -> str:
     """Write minor units as a decimal of the asset, all places shown."""

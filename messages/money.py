@@ -241,6 +241,8 @@ class AccountConfigured(Message, frozen=True, kw_only=True, tag="money.AccountCo
     reconcile_every_ns: int
     vault_assets: dict[str, str] = msgspec.field(default_factory=dict)
     """Vault name → the asset whose deposits and withdrawals are the vault's."""
+    scales: dict[str, int] = msgspec.field(default_factory=dict)
+    """Decimals of an asset's minor unit, for texts; what is not named has 8."""
 
 
 class ReadAccount(Message, frozen=True, kw_only=True, tag="money.ReadAccount"):

@@ -18,6 +18,7 @@ from then on; of a vault's asset they are its first deposit.
 import msgspec
 
 from messages.account import AccountRead, AccountSeen, OrdersStand, VenueTransfer
+from messages.amounts import SCALE_COMMON, short_text
 from messages.money import (
     AccountConfigured,
     AccountMode,
@@ -312,11 +313,17 @@ def _differences(state: ReconcileState) -> tuple[str, ...]:
         venue_minor = state.venue_minor.get(asset, 0) - state.outside_minor.get(asset, 0)
         books_minor = ours.get(asset, 0)
         if venue_minor != books_minor:
+            scale = _scale(state, asset)
             lines.append(
-                f"{asset}: venue {venue_minor}, books {books_minor}, "
-                f"difference {venue_minor - books_minor} minor units"
+                f"{asset}: venue {short_text(venue_minor, scale)}, books "
+                f"{short_text(books_minor, scale)}, difference "
+                f"{short_text(venue_minor - books_minor, scale)}"
             )
     return tuple(lines)
+
+
+def _scale(state: ReconcileState, asset: str) -> int:
+    return state.settings.scales.get(asset, SCALE_COMMON) if state.settings else SCALE_COMMON
 
 
 def _quiet(state: ReconcileState) -> bool:

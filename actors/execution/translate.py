@@ -11,13 +11,12 @@ from fractions import Fraction
 
 from exchanges import types
 from exchanges.grid import OffGridError
+from messages.amounts import SCALE_COMMON
 from messages.market import Instrument
 from messages.money import VenueBalance
 from messages.orders import OrderState, OrderType, Side, Submit, TimeInForce, VenueFill, VenueOrder
 
 PPM = 1_000_000
-# Most venues count most assets to the eighth decimal; configuration names the others.
-SCALE_COMMON = 8
 # Where a venue names no largest quantity: what an int64 notional can still hold.
 QUANTITY_LOTS_MAX = 10**12
 # A number longer than this is garbage, and would make Decimal slow.

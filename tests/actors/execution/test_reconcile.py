@@ -160,7 +160,7 @@ def test_three_quiet_differences_in_a_row_page_and_leave_only_exits() -> None:
     (alert,) = sent_to(outcomes, ALERTS)
     assert isinstance(alert, Alert)
     assert alert.severity is Severity.PAGE
-    line = "USDT: venue 499999999, books 500000000, difference -1 minor units"
+    line = "USDT: venue 4.99999999, books 5, difference -0.00000001"
     assert alert.text == (
         f"the books of alice at kraken-sim differ from the venue's ({line}): nothing is corrected, "
         "only exits are allowed; find the cause with `bot ledger reconcile`, then record the "
