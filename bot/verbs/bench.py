@@ -2,31 +2,16 @@
 
 import importlib
 import pkgutil
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import click
-import msgspec
 
 import bot.bench
 from bot.shared import json_option, print_json
+from bot.text import table
 
-
-class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """What a benchmark measured, beside what it is compared with in the same run."""
-
-    name: str
-    figures: dict[str, float]
-    compared_with: dict[str, float]
-    environment: dict[str, str]
-
-
-class Benchmark(Protocol):
-    """A module of `bot/bench`: one benchmark. Its docstring's first line is its description."""
-
-    __doc__: str | None
-
-    def run(self) -> Result:
-        """Measure."""
+if TYPE_CHECKING:
+    from bot.measuring import Benchmark, Figures
 
 
 def names() -> list[str]:
@@ -37,11 +22,18 @@ def names() -> list[str]:
 
 @click.command("bench")
 @click.argument("name", required=False)
+@click.option("--list", "only_list", is_flag=True, help="List what can be measured.")
+@click.option(
+    "--data-dir",
+    metavar="DIR",
+    help="Measure on the disk of this folder; default: the system's folder for temporary files.",
+)
 @json_option
-def command(name: str | None, *, as_json: bool) -> None:
+def command(name: str | None, data_dir: str | None, *, only_list: bool, as_json: bool) -> None:
     r"""Measure what NAME stands for on this machine; without NAME, list what can be measured.
 
-    Each figure is printed beside what it is compared with, measured in the same run.
+    Each figure is printed beside what it must reach and what it is compared with, measured in the
+    same run. Other work on the machine makes the figures worse: see load_average.
 
     \b
     Example:
@@ -50,23 +42,60 @@ def command(name: str | None, *, as_json: bool) -> None:
 
     \b
     JSON: an object with name, figures, compared_with, environment; units are in the figures' names.
-    Exit codes: 0 measured, 2 no such benchmark.
+    Exit codes: 0 measured, whether it met what it must reach or not; 2 no such benchmark.
     """
-    if name is None:
-        if as_json:
-            print_json(names())
-            return
-        for known in names():
-            click.echo(known)
+    if name is None or only_list:
+        _list(as_json=as_json)
         return
     if name not in names():
         raise click.BadParameter(f"{name} is none of {', '.join(names())}", param_hint="NAME")
-    module = importlib.import_module(f"bot.bench.{name.replace('-', '_')}")
-    result: Result = module.run()
+    benchmark = _load(name)
+    result = _measure(benchmark, data_dir)
     if as_json:
         print_json(result)
+    else:
+        _print(benchmark, result)
+
+
+def _load(name: str) -> "Benchmark":
+    from typing import cast
+
+    module: object = importlib.import_module(f"bot.bench.{name.replace('-', '_')}")
+    return cast("Benchmark", module)
+
+
+def _measure(benchmark: "Benchmark", data_dir: str | None) -> "Figures":
+    import tempfile
+    from pathlib import Path
+
+    if data_dir is not None and not Path(data_dir).is_dir():
+        raise click.BadParameter(f"{data_dir} is no folder: make it first", param_hint="--data-dir")
+    # A folder of its own: what runs below --data-dir is neither read nor touched.
+    with tempfile.TemporaryDirectory(prefix="bot-bench-", dir=data_dir) as folder:
+        return benchmark.run(Path(folder))
+
+
+def _list(*, as_json: bool) -> None:
+    if as_json:
+        print_json(names())
         return
-    click.echo(result.name)
-    for label, figures in (("", result.figures), ("compared with ", result.compared_with)):
-        for figure, value in figures.items():
-            click.echo(f"  {label}{figure:<40}{value:>16,.3f}")
+    rows = [(name, (_load(name).__doc__ or "").partition("\n")[0]) for name in names()]
+    click.echo(table(("name", "measures"), rows))
+
+
+def _print(benchmark: "Benchmark", result: "Figures") -> None:
+    required = {one.figure: one for one in benchmark.REQUIRED}
+    rows = []
+    for figure, value in result.figures.items():
+        bound = required.get(figure)
+        met = "" if bound is None else "yes" if bound.is_met(value) else "NO"
+        rows.append(
+            (figure, f"{value:,.4g}" if value < 1 else f"{value:,.1f}", str(bound or ""), met)
+        )
+    rows += [(f"beside it: {n}", f"{v:,.1f}", "", "") for n, v in result.compared_with.items()]
+    click.echo(table((result.name, "measured", "required", "met"), rows, right=(1, 2)))
+    where = result.environment
+    click.echo(
+        f"\n{where.cpu}, {where.cores} cores, load {where.load_average}; Python {where.python}, "
+        f"trio {where.trio}, SQLite {where.sqlite}, Linux {where.kernel}"
+    )
