@@ -1,7 +1,8 @@
 """The closed set of venue errors, and the one table that maps ccxt's exceptions to it.
 
     VenueError(code=...)
-      RATE_LIMITED        the venue refused before looking at the request; `retry_after_ms` if told
+      RATE_LIMITED        the venue refused before looking at the request; `retry_after_ms` if told;
+                          a gateway's 429 to an order is AMBIGUOUS with the reason `rate_limited`
       REJECTED            the venue looked and said no; `reason` says why; nothing was done
       INSUFFICIENT_FUNDS  a rejection: the account cannot pay for it
       INVALID             the request is wrong in itself (a bug or a bad symbol); nothing was done
@@ -37,6 +38,7 @@ Reason = Literal[
     "nonce",
     "off_grid",
     "post_only_would_take",
+    "rate_limited",
     "other",
 ]
 
@@ -186,7 +188,8 @@ def _verdict(
     if flight.status is None:
         return Code.AMBIGUOUS, ""
     if flight.status == HTTPStatus.TOO_MANY_REQUESTS:
-        return Code.RATE_LIMITED, ""
+        # A gateway before or behind the venue says this; an order may have passed it.
+        return (Code.AMBIGUOUS if flight.is_order else Code.RATE_LIMITED), "rate_limited"
     if flight.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return Code.AMBIGUOUS, ""
     for rule in rules:

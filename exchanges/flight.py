@@ -14,11 +14,13 @@ import msgspec
 class Flight(msgspec.Struct):
     """One call of a client: usually one request, at times several after each other.
 
+    `is_order` says that it places an order: then only the venue's own word is a refusal.
     `sent` is about the newest request: it turns True before its first byte is handed to the socket
     and never back while it flies. `status` is the newest answer's HTTP status, None while there is
     none.
     """
 
+    is_order: bool = False
     sent: bool = False
     status: int | None = None
     retry_after_ms: int | None = None

@@ -189,7 +189,8 @@ class VenueClient:
         """Send one order, exactly once. Raises `VenueError`; AMBIGUOUS means it may be live."""
         instrument = self.instrument(ticket.symbol)
         venue_order_id = await self._call(
-            lambda: self._adapter.submit(self._exchange, ticket, instrument, self._clock.now_ns())
+            lambda: self._adapter.submit(self._exchange, ticket, instrument, self._clock.now_ns()),
+            is_order=True,
         )
         return Accepted(
             client_order_id=ticket.client_order_id,
@@ -252,8 +253,8 @@ class VenueClient:
             self.instrument(topic.symbol)
         return self._streams.open(topic)
 
-    async def _call(self, request: Callable[[], Awaitable[T]]) -> T:
-        flight = Flight()
+    async def _call(self, request: Callable[[], Awaitable[T]], *, is_order: bool = False) -> T:
+        flight = Flight(is_order=is_order)
         try:
             with flying(flight):
                 return await request()

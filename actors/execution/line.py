@@ -282,7 +282,7 @@ class Line(Port):
 
 
 def _slow_down(budget: VenueBudget, error: VenueError) -> None:
-    if error.code is Code.RATE_LIMITED:
+    if error.code is Code.RATE_LIMITED or error.reason == "rate_limited":
         told_s = (error.retry_after_ms or 0) / 1_000
         budget.pause_s(told_s or RATE_LIMIT_PAUSE_S)
 

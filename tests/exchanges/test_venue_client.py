@@ -160,7 +160,7 @@ async def half_an_answer(stream: trio.SocketStream) -> bytes:
         (status(301, "", Location="/elsewhere"), Code.AMBIGUOUS),
         (error("EService:Unavailable"), Code.AMBIGUOUS),
         (error("EGeneral:Internal error"), Code.AMBIGUOUS),
-        (status(429), Code.RATE_LIMITED),
+        (status(429), Code.AMBIGUOUS),
         (error("EAPI:Rate limit exceeded"), Code.RATE_LIMITED),
         (error("EOrder:Rate limit exceeded"), Code.RATE_LIMITED),
         (error("EService:Deadline elapsed"), Code.REJECTED),
