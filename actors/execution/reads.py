@@ -4,11 +4,13 @@ A number that is off the grid means that the answer cannot be believed: the read
 """
 
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from msgspec.structs import replace
 
 from actors.execution.clients import AccountClient
 from actors.execution.translate import Scales, balance_of, fill_of, order_of
+from exchanges.errors import Code, VenueError
 from exchanges.grid import OffGridError
 from exchanges.types import FillReport, OrderReport
 from messages.account import AccountRead, VenueTransfer
@@ -19,6 +21,10 @@ Turn = Callable[[int], Awaitable[None]]
 """Waits until one more request that costs so much may be sent."""
 # What venues count a look at what is, and one into the history: Kraken one and two.
 LOOK, HISTORY = 1, 2
+# A reading is several reads, and is complete only if all were answered: where one answer in five is
+# lost, two readings in three would fail. After the third try it is more than a lost answer.
+TRIES_MAX = 3
+T = TypeVar("T")
 
 
 async def inquire(
@@ -26,12 +32,11 @@ async def inquire(
 ) -> InquiryOutcome:
     """Ask for one order by our id: open orders, closed orders, trades. Raises `VenueError`."""
     ours = message.client_order_id
-    await turn(LOOK)
-    reports = await client.fetch_open_orders(ours)
-    await turn(LOOK)
-    reports += await client.fetch_closed_orders(message.since_ns, ours)
-    await turn(HISTORY)
-    trades = await client.fetch_my_trades(message.since_ns)
+    reports = [
+        *await _read(turn, LOOK, lambda: client.fetch_open_orders(ours)),
+        *await _read(turn, LOOK, lambda: client.fetch_closed_orders(message.since_ns, ours)),
+    ]
+    trades = await _read(turn, HISTORY, lambda: client.fetch_my_trades(message.since_ns))
     venue_ids = {report.venue_order_id for report in reports} | {message.venue_order_id}
     mine = [t for t in trades if t.client_order_id == ours or t.venue_order_id in venue_ids]
     try:
@@ -56,14 +61,11 @@ async def read_account(
 
     Fills come after balances: one that the balances hold is then among them.
     """
-    await turn(LOOK)
-    reports = await client.fetch_open_orders()
-    await turn(LOOK)
-    balances = await client.fetch_balances()
-    await turn(HISTORY)
-    trades = await client.fetch_my_trades(message.fills_since_ns)
-    await turn(HISTORY)
-    transfers = await client.fetch_transfers(message.fills_since_ns)
+    reports = await _read(turn, LOOK, client.fetch_open_orders)
+    balances = await _read(turn, LOOK, client.fetch_balances)
+    since_ns = message.fills_since_ns
+    trades = await _read(turn, HISTORY, lambda: client.fetch_my_trades(since_ns))
+    transfers = await _read(turn, HISTORY, lambda: client.fetch_transfers(since_ns))
     names = {each.venue_order_id: each.client_order_id or "" for each in reports}
     try:
         return AccountRead(
@@ -88,6 +90,18 @@ async def read_account(
         )
     except OffGridError as error:
         return AccountRead(request_id=message.request_id, complete=False, reason=str(error))
+
+
+async def _read(turn: Turn, cost: int, fetch: Callable[[], Awaitable[T]]) -> T:
+    for _ in range(TRIES_MAX - 1):
+        await turn(cost)
+        try:
+            return await fetch()
+        except VenueError as error:
+            if error.code is not Code.AMBIGUOUS:
+                raise
+    await turn(cost)
+    return await fetch()
 
 
 def _right_one(reports: list[OrderReport], venue_order_id: str) -> OrderReport | None:

@@ -9,6 +9,7 @@ from trio.testing import MockClock
 
 from actors.execution.limits import VenueBudget
 from actors.execution.line import Line, submit_result
+from actors.execution.reads import TRIES_MAX
 from actors.execution.translate import Scales
 from exchanges.errors import Code, VenueError
 from exchanges.types import Balance, TransferReport
@@ -282,7 +283,7 @@ async def test_an_inquiry_is_complete_only_if_every_read_was(
     method: str, autojump_clock: MockClock
 ) -> None:
     client = TinyClient()
-    client.fails(method, Code.AMBIGUOUS)
+    client.fails(method, Code.AMBIGUOUS, times=TRIES_MAX)
     inquiry = Inquire(client_order_id="order-1", venue_order_id="", symbol="ETH/USDT", since_ns=0)
     async with open_line(client) as context:
         outcome = await context.outcome(inquiry)
@@ -351,6 +352,16 @@ async def test_too_many_reads_hold_no_cancel_and_no_exit(autojump_clock: MockClo
         await context.outcome(cancel)
         await result_of(context, submit("exit", reduces=True))
         assert context.now_ns() - before_ns < 0.1 * SECOND_NS
+
+
+async def test_a_reading_survives_lost_answers(autojump_clock: MockClock) -> None:
+    client = TinyClient()
+    for method in ("fetch_open_orders", "fetch_balances", "fetch_my_trades", "fetch_transfers"):
+        client.fails(method, Code.AMBIGUOUS, times=TRIES_MAX - 1)
+    async with open_line(client) as context:
+        read = await context.outcome(ReadAccount(request_id="q", fills_since_ns=0))
+    assert isinstance(read, AccountRead)
+    assert read.complete
 
 
 async def test_reads_keep_to_the_rate_that_the_venue_counts(autojump_clock: MockClock) -> None:
