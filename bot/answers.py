@@ -216,8 +216,11 @@ class DaemonAnswers:
         switch = self.board.switch
         is_killed = switch is not None and switch.engaged
         modes = {vault.mode for vault in vaults}
+        in_need = bool(self._store.degraded)
+        strictest = modes | ({Mode.EXITS_ONLY.value} if in_need else set())
+        can_enter = self._is_open and not is_killed and not in_need and Mode.ACTIVE.value in modes
         quarantined = len(list(self._store.quarantined()))
-        is_ill = bool(quarantined or self._store.degraded or any(n.state in _ILL for n in nodes))
+        is_ill = bool(quarantined or in_need or any(n.state in _ILL for n in nodes))
         orders = self.board.orders.values()
         return StatusView(
             state=self._state(is_ill=is_ill),
@@ -227,9 +230,9 @@ class DaemonAnswers:
             restarts=system.restarts,
             orders=self.board.orders_ever,
             fills=self.board.fills_ever,
-            trading=self._is_open and not is_killed and Mode.ACTIVE.value in modes,
+            trading=can_enter,
             orders_open=sum(order.state in OPEN_STATES for order in orders),
-            mode=next((m.value for m in reversed(_CAREFUL) if m.value in modes), "active"),
+            mode=next((m.value for m in reversed(_CAREFUL) if m.value in strictest), "active"),
             kill_switch=is_killed,
             kill_reason=switch.reason if switch is not None and is_killed else "",
             realised=_amounts(total_by_asset(vaults, "realised_minor")),

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -138,6 +139,7 @@ class Daemon:
             environment=config.environment,
         )
         answers = DaemonAnswers(identity, store, self._memory)
+        store.on_degraded(partial(_tell_of_need, self._options.folder))
         path = socket_path(self._environment, self._options.folder)
         make_private_folder(path.parent)
         pointer = pointer_path(self._options.folder)
@@ -245,6 +247,17 @@ def make_private_folder(folder: Path) -> None:
         raise PermissionError(
             f"{folder} belongs to user {found.st_uid}: set CANOPY_RUNTIME_DIR to a folder of yours"
         )
+
+
+def _tell_of_need(folder: Path, reason: str) -> None:
+    """Log it here: an alert would need the journal that is in need."""
+    if reason:
+        logger.warning(
+            "the disk does not take the journal (%s): no entries until it does; make room beside "
+            "%s or repair the disk", reason, folder,
+        )  # fmt: skip
+    else:
+        logger.warning("the journal is written again: entries are on")
 
 
 def _failed(error: Exception) -> int:
