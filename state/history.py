@@ -101,12 +101,12 @@ class History:
     def quarantined(self) -> list[SetAside]:
         """Return what is in quarantine, in order of position."""
         query = (
-            "SELECT position, actor, sender, at_ns, body, error, blocking FROM quarantine "
-            "ORDER BY position"
+            "SELECT position, actor, sender, at_ns, body, error, blocking, concludes "
+            "FROM quarantine ORDER BY position"
         )
         return [
-            SetAside(position, actor, sender, at_ns, body, error, bool(blocking))
-            for position, actor, sender, at_ns, body, error, blocking in fetch_all(
+            SetAside(position, actor, sender, at_ns, body, error, bool(blocking), concludes)
+            for position, actor, sender, at_ns, body, error, blocking, concludes in fetch_all(
                 self._connection, query
             )
         ]

@@ -344,8 +344,11 @@ class Cell:
     def _set_aside(self, poison: Envelope, error: str) -> None:
         position, sender, _, at_ns, body = poison[:5]
         blocking = self.spec.poison is Poison.BLOCK and poison[6] != STREAMED
-        item = SetAside(position, self.actor_id, sender, at_ns, body, error, blocking)
+        concludes = max(0, poison[6])
+        item = SetAside(position, self.actor_id, sender, at_ns, body, error, blocking, concludes)
         self._house.journal.set_aside(item)
+        if concludes and not blocking:
+            self._house.journal.conclude(concludes)
         self.mailbox.dead += 1
         last_line = error.strip().splitlines()[-1]
         if blocking:
@@ -364,11 +367,15 @@ class Cell:
         )
         self.blocked = None
         self._failing = (0, 0)
+        position, sender, concludes = item.position, item.sender, item.concludes
         if not discard:
             self.mailbox.dead -= 1
             self.mailbox.put_back(
-                [(item.position, item.sender, self.actor_id, item.at_ns, item.body, "", 0)]
+                [(position, sender, self.actor_id, item.at_ns, item.body, "", concludes)]
             )
+        elif concludes:
+            # What became of the command is known, if not to the actor: nobody is to ask again.
+            self._house.journal.conclude(concludes)
         self.notify(Unblocked(address=self.address, position=item.position))
         self.mailbox.wake()
         return item.position

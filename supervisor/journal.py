@@ -109,6 +109,8 @@ class SetAside(NamedTuple):
     """The traceback."""
     blocking: bool
     """Whether the actor waits for the operator (money) or went on without it."""
+    concludes: int = 0
+    """The position of the port command whose outcome it is, or 0: that command is concluded."""
 
 
 class Commit(NamedTuple):

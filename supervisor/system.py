@@ -171,6 +171,7 @@ class System:
         # A command whose outcome waits to be handled is concluded: recovering it would conclude it
         # a second time.
         concluded = {item.concludes for item in pending}
+        concluded |= {item.concludes for item in self.journal.quarantined()}
         for item in pending:
             if item.position in concluded:
                 continue
