@@ -175,17 +175,21 @@ def handlers(actor: Actor[Any]) -> dict[type[Message], Any]:
 
     Raises `TypeError` for a handler that does not say what it handles, or two for one type.
     """
-    table: dict[type[Message], Any] = {}
-    for name, method in inspect.getmembers(actor, inspect.ismethod):
+    return {kind: getattr(actor, name) for kind, name in handler_names(type(actor)).items()}
+
+
+def handler_names(actor_type: type[Actor[Any]]) -> dict[type[Message], str]:
+    """Return the name of the method that handles each message type; raises as `handlers` does."""
+    table: dict[type[Message], str] = {}
+    for name, method in inspect.getmembers(actor_type, inspect.isfunction):
         if not name.startswith("on_"):
             continue
-        hints = get_type_hints(method)
-        kind = hints.get("message")
+        kind = get_type_hints(method).get("message")
         if not (inspect.isclass(kind) and issubclass(kind, Message)):
-            raise TypeError(f"{type(actor).__name__}.{name} must say which message it handles")
+            raise TypeError(f"{actor_type.__name__}.{name} must say which message it handles")
         if kind in table:
-            raise TypeError(f"{type(actor).__name__} handles {kind.__name__} twice")
-        table[kind] = method
+            raise TypeError(f"{actor_type.__name__} handles {kind.__name__} twice")
+        table[kind] = name
     if not table:
-        raise TypeError(f"{type(actor).__name__} handles nothing: give it an on_<message> method")
+        raise TypeError(f"{actor_type.__name__} handles nothing: give it an on_<message> method")
     return table

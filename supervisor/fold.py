@@ -24,7 +24,7 @@ from messages.runtime import (
     Undeliverable,
 )
 from supervisor import limits
-from supervisor.actor import Actor, AnyState, Context, Effect, handlers
+from supervisor.actor import Actor, AnyState, Context, Effect, handler_names
 from supervisor.clock import perf_ns
 from supervisor.effects import words, words_of_stored
 from supervisor.journal import RUNTIME, Envelope, Input, RecordedTurn, Snapshot
@@ -93,13 +93,13 @@ class Fold:
         self.context = Context(lineage, actor_id, address)
         self.state = actor.initial()
         self.chain = bytes(CHAIN_BYTES)
-        self._own = frozenset(handlers(actor))
-        self._table = _dispatch(actor)
+        plan = _plan(type(actor))
+        self._own = plan.own
+        self._table = plan.table(actor)
         if paranoid:
             self._table = {kind: self._twice(handler) for kind, handler in self._table.items()}
-        decode: Any = decoder(self._table).decode
-        self._decode: Callable[[bytes], Message] = decode
-        self._decode_state = msgspec.msgpack.Decoder(actor.state_type).decode
+        self._decode = plan.decode
+        self._decode_state = plan.decode_state
         self.timers_moved = False
         """Set when a timer fired or was set; whoever arms timers clears it."""
 
@@ -265,17 +265,46 @@ def _ignore(state: AnyState, message: Message, ctx: Context) -> None:
     """Handle what the runtime says and the actor did not ask for."""
 
 
-def _dispatch(actor: Actor[Any]) -> dict[type[Message], Handler]:
-    """Return the handler of each type in the union: own, superseded, and the runtime's."""
-    own = handlers(actor)
-    table: dict[type[Message], Handler] = dict(own)
-    for kind in RUNTIME_MESSAGES:
-        table.setdefault(kind, _ignore)
+class _Plan(NamedTuple):
+    """What folds of one class of actors have in common."""
+
+    own: frozenset[type[Message]]
+    """What it has handlers for."""
+    names: dict[type[Message], str]
+    """Those handlers' names, of superseded types too."""
+    decode: Callable[[bytes], Message]
+    decode_state: Callable[[bytes], Any]
+
+    def table(self, actor: Actor[Any]) -> dict[type[Message], Handler]:
+        """Return the handler of each type in the union: own, superseded, and the runtime's."""
+        table: dict[type[Message], Handler] = dict.fromkeys(RUNTIME_MESSAGES, _ignore)
+        for kind, name in self.names.items():
+            handler: Handler = getattr(actor, name)
+            table[kind] = handler if kind in self.own else _upcasting(handler)
+        return table
+
+
+# A restart makes a fold, and reading signatures and building decoders takes longer than it may.
+_plans: dict[type[Actor[Any]], _Plan] = {}
+
+
+def _plan(actor_type: type[Actor[Any]]) -> _Plan:
+    plan = _plans.get(actor_type)
+    if plan is None:
+        plan = _plans[actor_type] = _make_plan(actor_type)
+    return plan
+
+
+def _make_plan(actor_type: type[Actor[Any]]) -> _Plan:
+    own = handler_names(actor_type)
+    names = dict(own)
     for old in all_messages():
         newest = _newest(old)
         if newest is not old and newest in own:
-            table[old] = _upcasting(own[newest])
-    return table
+            names[old] = own[newest]
+    decode: Any = decoder((*names, *RUNTIME_MESSAGES)).decode
+    decode_state = msgspec.msgpack.Decoder(actor_type.state_type).decode
+    return _Plan(frozenset(own), names, decode, decode_state)
 
 
 def _newest(kind: type[Any]) -> type[Any]:
