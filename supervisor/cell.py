@@ -199,8 +199,9 @@ class Cell:
 
     async def run(self) -> ExitReason:
         """Handle messages until asked to stop, or until one crashes; never raises but Cancelled."""
-        with self._waiting_for_gate:
-            await self._house.gate.wait()
+        if not self._house.gate.is_set():
+            with self._waiting_for_gate:
+                await self._house.gate.wait()
         try:
             while True:
                 self._arm()
@@ -327,16 +328,16 @@ class Cell:
         position, attempts = self._failing
         attempts = attempts + 1 if position == poison[0] else 1
         self._failing = (poison[0], attempts)
-        text = "".join(traceback.format_exception(error))
+        # The traceback is put into words by who writes the log: it takes as long as the restart.
         logger.error(
-            "%s crashed on message %d (%s), try %d:\n%s",
-            self.address, poison[0], tag_in(poison[4]), attempts, text,
+            "%s crashed on message %d (%s), try %d",
+            self.address, poison[0], tag_in(poison[4]), attempts, exc_info=error,
         )  # fmt: skip
         if attempts < limits.POISON_ATTEMPTS:
             self.mailbox.put_back(rest)
         else:
             self.mailbox.put_back(rest[1:])
-            self._set_aside(poison, text)
+            self._set_aside(poison, "".join(traceback.format_exception(error)))
         # Half a message is in this state: nobody may see or snapshot it.
         self.fold = None
         return ExitReason(Ended.CRASH, f"{type(error).__name__}: {error}", error)

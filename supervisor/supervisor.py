@@ -257,7 +257,9 @@ class Supervisor:
         if now_ns - child.started_ns > child.spec.backoff.reset_after_ns:
             child.streak = 0
         child.streak += 1
-        delay_ns = child.spec.backoff.delay_ns(child.streak, self._house.random())
+        # The first is at once, and nothing is drawn for it.
+        draw = self._house.random() if child.streak > 1 else 0
+        delay_ns = child.spec.backoff.delay_ns(child.streak, draw)
         if delay_ns:
             self._later(child, delay_ns)
             return None
