@@ -8,7 +8,7 @@ UV_VERSION := 0.13.8
 COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --quiet \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
-.PHONY: help install install-ml start test check soak lint lock clean
+.PHONY: help install install-ml start test check soak lint lock picture clean
 
 help:
 	@echo "make install     .venv with the locked dependencies (a second call is instant)"
@@ -19,6 +19,7 @@ help:
 	@echo "make lint        install, then ruff, mypy and the import contracts"
 	@echo "make install-ml  install, then torch for the models"
 	@echo "make lock        resolve the pins of pyproject.toml into the lock files"
+	@echo "make picture     make the picture in the README anew, from a running bot"
 	@echo "make clean       remove .venv and caches"
 
 install: $(STAMP)
@@ -70,6 +71,9 @@ lock:
 	echo "# which is enough, has none."; \
 	grep -vE '^(cuda-|nvidia-|triton)' .requirements-ml.raw; } > requirements-ml.lock
 	@rm .requirements-ml.raw
+
+picture: install
+	docs/picture.sh
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build \
