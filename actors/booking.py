@@ -189,7 +189,7 @@ def _book_foreign(desk: Desk, message: Fill) -> None:
     if sleeve is None:
         desk.page("trade that nobody ordered", f"{what} is booked to suspense: ask the venue")
         return
-    desk.page("position closed by hand", f"{what} is taken for {name} closing its position")
+    desk.notice("position closed by hand", f"{what} is taken for {name} closing its position")
     _after_trade(desk, sleeve, fill.symbol, fill.exec_id)
     desk.tell(sleeve, "", fill.symbol, OrderState.FILLED, "closed by hand", 0, fill.price_ticks)
 

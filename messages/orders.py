@@ -294,9 +294,10 @@ class OrderUpdate(Message, frozen=True, kw_only=True, tag="orders.OrderUpdate"):
 
 
 class Fill(Message, frozen=True, kw_only=True, tag="orders.Fill"):
-    """An execution of one of our orders, once per exec_id."""
+    """An execution of one of our orders, or a sale by hand, once per exec_id."""
 
     client_order_id: str
+    """"" for a sale by hand at the venue, which may have closed a sleeve's position."""
     fill: VenueFill
 
 
@@ -307,6 +308,7 @@ class Exposure(Message, frozen=True, kw_only=True, tag="orders.Exposure"):
     """What an order has just filled, and what of it may still fill: how risk knows positions."""
 
     client_order_id: str
+    """"" for a sale by hand at the venue."""
     user: str
     venue: str
     vault: str

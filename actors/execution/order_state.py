@@ -22,6 +22,9 @@ LIVE_MAX = 500
 UNMATCHED_MAX = 128
 # Orders and fills that are not ours, of which a person was told.
 FOREIGN_KEPT_MAX = 64
+# Executions by hand that were handed to a ledger: more than the venue repeats at a connection, and
+# more than a person makes within the minute that a reconciliation reads again.
+BY_HAND_KEPT_MAX = 256
 # Executions of one order: a large order against crumbs. What is over is still passed on.
 FILLS_PER_ORDER_MAX = 5_000
 
@@ -84,6 +87,10 @@ class OrdersState(State):
     unmatched: dict[str, VenueFill] = msgspec.field(default_factory=dict)
     """By exec_id: fills whose order we cannot tell yet."""
     foreign: list[str] = msgspec.field(default_factory=list)
+    by_hand: dict[str, int] = msgspec.field(default_factory=dict)
+    """By exec_id, with the venue's stamp: executions by hand that a ledger was given."""
+    opened_ns: int = 0
+    """When the account was first read; 0 for not yet."""
     forgotten_ns: int = 0
     newest_fill_ns: int = 0
     """Our clock when the newest fill was passed on."""

@@ -11,18 +11,12 @@ expiry plus the venue's visibility lag, from two complete readings at least a se
 not show the order.
 """
 
+from actors.execution import foreign
 from actors.execution import order_steps as steps
-from actors.execution.order_state import (
-    FOREIGN_KEPT_MAX,
-    LIVE_MAX,
-    UNMATCHED_MAX,
-    OrdersState,
-    Record,
-    find,
-)
+from actors.execution.order_state import LIVE_MAX, OrdersState, Record, find
 from messages.account import AccountSeen, OrdersStand
 from messages.market import InstrumentListed
-from messages.money import AccountConfigured, Severity
+from messages.money import AccountConfigured
 from messages.orders import (
     TERMINAL,
     CancelOrder,
@@ -113,7 +107,9 @@ class Orders(Actor[OrdersState]):
     # --- what the venue says by itself
 
     def on_reported(self, state: OrdersState, message: OrderReported, ctx: Context) -> None:
-        _take_order(state, message.order, ctx)
+        record = find(state, message.order.client_order_id, message.order.venue_order_id)
+        if record is not None:
+            steps.take_report(state, record, message.order, ctx)
         _plan(state, ctx)
 
     def on_filled(self, state: OrdersState, message: FillReported, ctx: Context) -> None:
@@ -122,10 +118,16 @@ class Orders(Actor[OrdersState]):
 
     def on_account_seen(self, state: OrdersState, message: AccountSeen, ctx: Context) -> None:
         """Take in a reading of the whole account; say what still moves."""
+        foreign.see_account(state, message.read_ns)
         for fill in message.fills:
             _take_fill(state, fill, ctx)
         for order in message.open_orders:
-            _take_order(state, order, ctx)
+            record = find(state, order.client_order_id, order.venue_order_id)
+            if record is not None:
+                steps.take_report(state, record, order, ctx)
+            else:
+                # Only what rests until a reading: a trade by hand is over before one sees it.
+                foreign.note_order(state, order, ctx)
         shown = {order.client_order_id for order in message.open_orders}
         unsettled = []
         for record in list(state.live.values()):
@@ -134,7 +136,8 @@ class Orders(Actor[OrdersState]):
                 unsettled.append(record.client_order_id)
             elif record.state in _BEFORE_OPEN or record.closing is not None:
                 unsettled.append(record.client_order_id)
-        _give_up_matching(state, message.read_ns, ctx)
+        foreign.give_up_due(state, message.read_ns, ctx)
+        unsettled += state.unmatched
         stand = OrdersStand(
             request_id=message.request_id,
             unsettled=tuple(unsettled),
@@ -146,6 +149,7 @@ class Orders(Actor[OrdersState]):
 
     def on_timer(self, state: OrdersState, message: TimerFired, ctx: Context) -> None:
         assert message.name == steps.AGENDA, "orders has one timer"
+        foreign.give_up_due(state, ctx.now_ns, ctx)
         for record in list(state.live.values()):
             if record.due_ns and record.due_ns <= ctx.now_ns:
                 if record.state is OrderState.PENDING_SUBMIT:
@@ -159,7 +163,8 @@ class Orders(Actor[OrdersState]):
 
 def _plan(state: OrdersState, ctx: Context) -> None:
     """Set the one timer to the first moment at which something is to be done."""
-    dues = [due for r in state.live.values() for due in (r.due_ns, r.ttl_due_ns) if due]
+    dues = [due for r in state.live.values() for due in (r.due_ns, r.ttl_due_ns)]
+    dues = [due for due in (*dues, foreign.due_ns(state)) if due]
     if not dues:
         ctx.cancel(steps.AGENDA)
         return
@@ -243,27 +248,12 @@ def _not_shown(state: OrdersState, record: Record, read_ns: int, ctx: Context) -
         steps.finish(state, record, OrderState.ABSENT, reason, ctx)
 
 
-def _take_order(state: OrdersState, order: VenueOrder, ctx: Context) -> None:
-    record = find(state, order.client_order_id, order.venue_order_id)
-    if record is not None:
-        steps.take_report(state, record, order, ctx)
-    elif order.state is OrderState.OPEN:
-        text = (
-            f"the venue has an open order {order.venue_order_id} ({order.side.value} "
-            f"{order.quantity_lots} lots of {order.symbol}) that this bot did not place: it is "
-            "left alone; cancel it at the venue if it is not yours"
-        )
-        _note_foreign(state, order.venue_order_id, text, ctx)
-
-
 def _take_fill(state: OrdersState, fill: VenueFill, ctx: Context) -> None:
     record = find(state, fill.client_order_id, fill.venue_order_id)
     if record is not None:
         steps.take_fill(state, record, fill, ctx)
-    elif fill.at_ns > state.forgotten_ns and fill.exec_id not in state.unmatched:
-        state.unmatched[fill.exec_id] = fill
-        while len(state.unmatched) > UNMATCHED_MAX:
-            _give_up(state, next(iter(state.unmatched.values())), ctx)
+    else:
+        foreign.keep_fill(state, fill, ctx)
 
 
 def _should_show(state: OrdersState, record: Record, seen: AccountSeen) -> bool:
@@ -271,29 +261,3 @@ def _should_show(state: OrdersState, record: Record, seen: AccountSeen) -> bool:
     settled = record.state in (OrderState.OPEN, OrderState.PENDING_CANCEL)
     visible_ns = record.created_ns + steps.settings(state).visibility_lag_ns
     return settled and visible_ns < seen.read_ns
-
-
-def _give_up_matching(state: OrdersState, read_ns: int, ctx: Context) -> None:
-    """Give up fills that waited longer than any order of ours needs to become visible."""
-    since_ns = read_ns - 2 * steps.settings(state).visibility_lag_ns
-    if any(r.state in _BEFORE_OPEN for r in state.live.values()):
-        return
-    for fill in [f for f in state.unmatched.values() if f.at_ns < since_ns]:
-        _give_up(state, fill, ctx)
-
-
-def _give_up(state: OrdersState, fill: VenueFill, ctx: Context) -> None:
-    del state.unmatched[fill.exec_id]
-    text = (
-        f"the venue tells of execution {fill.exec_id} ({fill.side.value} {fill.quantity_lots} lots "
-        f"of {fill.symbol}, order {fill.venue_order_id}) of an order that this bot did not place: "
-        "the books will differ by it until you record it"
-    )
-    _note_foreign(state, fill.exec_id, text, ctx)
-
-
-def _note_foreign(state: OrdersState, foreign_id: str, text: str, ctx: Context) -> None:
-    if foreign_id in state.foreign:
-        return
-    state.foreign = [*state.foreign[-FOREIGN_KEPT_MAX + 1 :], foreign_id]
-    steps.alert(state, Severity.PAGE, text, ctx)

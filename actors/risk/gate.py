@@ -108,6 +108,9 @@ class Risk(Actor[RiskState]):
         key = _position_key(message.user, message.vault, message.symbol)
         signed = message.filled_lots if message.side is Side.BUY else -message.filled_lots
         lots = state.positions.pop(key, 0) + signed
+        if not message.client_order_id:
+            # Sold by hand: what is sold beyond the position was never the vault's.
+            lots = max(0, lots)
         if lots:
             state.positions[key] = lots
         working = state.working.get(message.client_order_id)

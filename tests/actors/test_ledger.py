@@ -369,7 +369,10 @@ def test_a_position_closed_by_hand_is_its_sleeves() -> None:
     vault.trade(Side.BUY, 1_000, 200_000, 0, sleeve="quiet")
     vault.trade(Side.BUY, 500, 200_000, 0)
     vault.fill("", Side.SELL, 500, 210_000)
-    assert vault.pages() == ["position closed by hand"]
+    assert vault.pages() == []
+    assert [each.subject for each in vault.sent(Alert)] == [
+        "kraken-sim-usdt: position closed by hand"
+    ]
     (update,) = vault.sent(SleeveUpdate)
     assert (update.position_lots, update.state) == (0, OrderState.FILLED)
     assert vault.state.sleeves["flash"].swept_minor == 5 * USDT

@@ -209,6 +209,24 @@ class World:
         self._tell(order, OrderState.FILLED)
         del self.resting[order]
 
+    def sell_by_hand(self, lots: int) -> None:
+        """Let a person sell at the venue, as the account's orders tell the ledger of it."""
+        fill = VenueFill(
+            exec_id="by-hand",
+            client_order_id="",
+            venue_order_id="H",
+            symbol=SYMBOL,
+            side=Side.SELL,
+            price_ticks=self.bid,
+            quantity_lots=lots,
+            cost_minor=self.bid * lots,
+            fee_minor=0,
+            fee_asset="USDT",
+            maker=False,
+            at_ns=self.now,
+        )
+        self.say(LEDGER, Fill(client_order_id="", fill=fill))
+
     def _parts(self, lots: int) -> Iterator[int]:
         yield lots - lots // 3
         if lots // 3:
@@ -271,6 +289,19 @@ def test_pause_in_a_position_exits_as_planned_and_then_rests() -> None:
     world.say(QUIET, Pause(operator="ann"))
     cycle(world)
     assert len(world.fills) == before
+
+
+def test_a_position_closed_by_hand_ends_a_pause() -> None:
+    world = warmed(World(config(quiet=3_000)))
+    world.price(199_000)
+    world.price(199_000)
+    world.filling = False
+    world.say(FLASH, Pause(operator="ann"))
+    assert world.states[FLASH] == "pausing"
+    world.sell_by_hand(world.lots(FLASH))
+    assert (world.lots(FLASH), world.states[FLASH]) == (0, "paused")
+    assert world.lots(QUIET) > 0
+    world.check()
 
 
 def test_close_now_sells_at_the_market() -> None:

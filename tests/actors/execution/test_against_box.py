@@ -11,7 +11,7 @@ from exchanges.types import Credentials
 from messages.money import Mode, ReconcileNow, Severity
 from messages.orders import CancelOrder, OrderState, OrderUpdate, Side
 from tests.actors.execution.small_tree import SmallTree, small_tree
-from tests.actors.trading import ORDERS, RECONCILE, request
+from tests.actors.trading import ORDERS, RECONCILE, RISK, request
 from tests.venue.boxes import RestClient, running_box
 
 # Ids as the ledger makes them: the venue takes UUIDs.
@@ -142,3 +142,21 @@ async def test_an_order_by_hand_pages_and_leaves_only_exits() -> None:
         end = end_of(tree, IDS[0])
         assert end is not None
         assert end.state is OrderState.DENIED
+
+
+async def test_a_sale_by_hand_is_booked_and_trading_goes_on() -> None:
+    async with trading() as (box, tree):
+        buy(tree, IDS[0])
+        await tree.until(lambda: end_of(tree, IDS[0]) is not None)
+        by_hand = {"account": "alice", "symbol": "ETH/USDT", "side": "sell", "quantity": "0.1"}
+        await box.admin("order", by_hand)
+        await tree.until(lambda: tree.books.totals_minor["ETH"] == 0)
+        assert [each.client_order_id for each in tree.books.fills.values()][-1] == ""
+        assert tree.actors[RISK].state.positions == {}
+        before = tree.clock.now_ns()
+        rounds = tree.actors[RECONCILE]
+        await tree.until(lambda: not rounds.state.request_id and rounds.state.read_ns > before)
+        theirs = (await box.admin("books"))["balances"]["alice"]
+        assert tree.books.totals_minor["USDT"] == Decimal(theirs["USDT"]) * 10**8
+        assert mode(tree) is Mode.ACTIVE
+        assert tree.alerts == []
