@@ -1,0 +1,48 @@
+"""Processes that a benchmark starts, and ends."""
+
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import trio
+
+# The folder that holds the package `bot`.
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+class ChildEndedError(Exception):
+    """A process that the benchmark needs ended before it said what it should."""
+
+
+class Lines:
+    """What a process writes, line by line."""
+
+    def __init__(self, process: trio.Process) -> None:
+        self.process = process
+        self._rest = b""
+
+    async def next(self) -> str:
+        """Wait for the next line. Raises `ChildEndedError` when there is none."""
+        assert self.process.stdout is not None, "its output is a pipe"
+        while b"\n" not in self._rest:
+            read = await self.process.stdout.receive_some()
+            if not read:
+                raise ChildEndedError(f"{self.process.args!r} ended: see what it wrote above")
+            self._rest += read
+        line, _, self._rest = self._rest.partition(b"\n")
+        return line.decode()
+
+
+@asynccontextmanager
+async def child(module: str, arguments: Sequence[str]) -> AsyncIterator[Lines]:
+    """Run `python -m module` for the length of a block; SIGKILL ends it."""
+    command = [sys.executable, "-m", module, *arguments]
+    process = await trio.lowlevel.open_process(command, stdout=subprocess.PIPE, cwd=_ROOT)
+    try:
+        yield Lines(process)
+    finally:
+        process.kill()
+        with trio.CancelScope(shield=True):
+            await process.wait()
