@@ -11,6 +11,18 @@ Value = int | str | float | bytes | None
 # Rows per statement, largest first. Each statement gives the interpreter lock away and must win it
 # back, half a millisecond from a busy loop, so rows go in few; each size is prepared once.
 ROWS_PER_STATEMENT = (64, 16, 4, 1)
+# What a disk that is full, failing or gone makes SQLite say; each may pass.
+MAY_PASS = (
+    apsw.FullError,
+    apsw.IOError,
+    apsw.BusyError,
+    apsw.LockedError,
+    apsw.CantOpenError,
+    apsw.ReadOnlyError,
+    apsw.PermissionsError,
+    apsw.ProtocolError,
+)
+DAMAGED = (apsw.CorruptError, apsw.NotADBError, apsw.FormatError)
 
 
 # STRICT tables hold what their columns say; apsw's types do not know the schema, hence `Any`.

@@ -32,7 +32,7 @@ from state.group import (
 )
 from state.history import History
 from state.retention import MAINTENANCE_NS, Keep, Retention
-from state.sql import fetch_all, fetch_one
+from state.sql import DAMAGED, MAY_PASS, fetch_all, fetch_one
 from state.writer import Writer
 from supervisor import limits
 from supervisor.clock import NANOSECONDS_PER_SECOND, trio_monotonic_ns
@@ -53,21 +53,10 @@ from supervisor.threads import threads
 CHECKPOINT_BYTES = 4_000_000
 RETRY_NS_MIN = 50_000_000
 RETRY_NS_MAX = 1_000_000_000
+# How often a store in need looks for room: entries stay off until it has found some.
+NEED_RETRY_NS = 5_000_000_000
 # Addresses and topics come from the roster and the venues' lists; a million means a leak.
 NAMES_MAX = 1_000_000
-
-# What a disk that is full, failing or gone makes SQLite say; each may pass.
-_MAY_PASS = (
-    apsw.FullError,
-    apsw.IOError,
-    apsw.BusyError,
-    apsw.LockedError,
-    apsw.CantOpenError,
-    apsw.ReadOnlyError,
-    apsw.PermissionsError,
-    apsw.ProtocolError,
-)
-_DAMAGED = (apsw.CorruptError, apsw.NotADBError, apsw.FormatError)
 
 
 class Store:
@@ -104,6 +93,7 @@ class Store:
         self._checkpoint_rest = False
         self._maintained_ns = 0
         self._closing = False
+        self._is_closed = False
         self._ended: trio.Event | None = None
         self._failure: BaseException | None = None
 
@@ -337,7 +327,12 @@ class Store:
             raise self._failure
 
     async def aclose(self) -> None:
-        """Commit what was appended, then close the database; a second call does nothing."""
+        """Commit what was appended, then close the database; a second call does nothing.
+
+        What comes after that is lost: streams of a runtime that has stopped its last actor.
+        """
+        if self._is_closed:
+            return
         self._closing = True
         self._wake.set()
         self._demand.set()
@@ -349,6 +344,7 @@ class Store:
                 if self._failure is None and group is not None and not group.empty():
                     await self._commit(group)
             await threads().run(self._close)
+            self._is_closed = True
 
     def _close(self) -> None:
         for connection in (self._checkpointer, self._reader):
@@ -370,10 +366,14 @@ class Store:
             await self._care()
 
     async def _idle(self) -> None:
-        with trio.move_on_after(MAINTENANCE_NS / NANOSECONDS_PER_SECOND):
+        with trio.move_on_after(self._maintenance_ns / NANOSECONDS_PER_SECOND):
             await self._wake.wait()
             return
         await self._care()
+
+    @property
+    def _maintenance_ns(self) -> int:
+        return NEED_RETRY_NS if self._degraded else MAINTENANCE_NS
 
     def _take(self) -> Group:
         group = self._in_flight = self._group
@@ -407,9 +407,9 @@ class Store:
         except apsw.ConstraintError as error:
             around = partial(self._writer.write_around, group, error)
             raise await threads().run(around) from error
-        except _DAMAGED as error:
+        except DAMAGED as error:
             raise DatabaseDamagedError(self._database.path, str(error)) from error
-        except _MAY_PASS as error:
+        except MAY_PASS as error:
             self._need(str(error))
             return None
 
@@ -445,7 +445,7 @@ class Store:
         elif self._uncheckpointed >= CHECKPOINT_BYTES:
             self._checkpoint_now.set()
         now_ns = trio_monotonic_ns()
-        if now_ns - self._maintained_ns >= MAINTENANCE_NS:
+        if now_ns - self._maintained_ns >= self._maintenance_ns:
             self._maintained_ns = now_ns
             self._history.forget()
             if self._degraded:
@@ -458,7 +458,7 @@ class Store:
         """Run work that can be done later as well when the disk is in need."""
         try:
             await threads().run(work)
-        except _MAY_PASS as error:
+        except MAY_PASS as error:
             self._need(str(error))
 
     async def _checkpoints(self, connection: apsw.Connection) -> None:
@@ -474,7 +474,7 @@ class Store:
             try:
                 await threads().run(work)
                 self._checkpoint_rest = True
-            except _MAY_PASS as error:
+            except MAY_PASS as error:
                 self._need(str(error))
 
     # --- small parts

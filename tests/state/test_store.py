@@ -54,6 +54,14 @@ async def test_what_was_committed_is_read_back_after_a_restart(tmp_path: Path) -
         assert only.chain == CHAIN
 
 
+async def test_what_comes_after_the_close_does_not_break_the_second_close(tmp_path: Path) -> None:
+    async with running(tmp_path) as store:
+        topic = store.enroll("/system/store")
+        await store.aclose()
+        store.stream(post(store.next_position(), 0, topic))
+        await store.aclose()
+
+
 async def test_a_restore_begins_at_the_newest_snapshot(tmp_path: Path) -> None:
     async with running(tmp_path) as store:
         for number in range(1, 7):
