@@ -18,6 +18,7 @@ from websockets.datastructures import Headers
 from websockets.exceptions import InvalidStatus
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from websockets.frames import Frame, Opcode
+from websockets.protocol import State
 from websockets.uri import parse_uri
 
 from supervisor.net import network
@@ -161,14 +162,14 @@ class WebSocket:
 
     async def send_text(self, text: str) -> None:
         """Send one message. Raises `BrokenConnectionError`."""
-        if self.closed:
+        if not self._may_send():
             raise BrokenConnectionError("the connection is closed")
         self._protocol.send_text(text.encode())
         await self._write()
 
     async def send_ping(self) -> None:
         """Send a ping; its pong arrives as `Kind.PONG`. Raises `BrokenConnectionError`."""
-        if self.closed:
+        if not self._may_send():
             raise BrokenConnectionError("the connection is closed")
         self._protocol.send_ping(b"")
         await self._write()
@@ -193,6 +194,10 @@ class WebSocket:
                 self.closed = True
                 out.append(Received(Kind.CLOSE, self._protocol.close_code or ABNORMAL_CLOSURE))
         return out
+
+    def _may_send(self) -> bool:
+        # The protocol learns of an end before the message that tells of it has been read.
+        return not self.closed and self._protocol.state is State.OPEN
 
     def _feed(self, data: bytes) -> None:
         if data:
@@ -245,8 +250,8 @@ class WebSocket:
         """Say goodbye if the peer still listens, then close. Never raises, shielded."""
         with trio.CancelScope(shield=True):
             with trio.move_on_after(CLOSE_TIMEOUT_S):
-                if not self.closed:
-                    self.closed = True
+                is_open, self.closed = self._may_send(), True
+                if is_open:
                     self._protocol.send_close(code)
                     await self._answer_control_frames()
             await trio.aclose_forcefully(self._stream)

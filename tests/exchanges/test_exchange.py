@@ -12,8 +12,10 @@ import pytest
 from tests.exchanges import drift
 
 ROOT = Path(__file__).parents[2]
-# Exchanges whose every call is compared in `make check`: the largest with WebSockets.
-SAMPLE = ("binance", "bybit", "coinbase", "kucoin", "okx", "bitfinex", "gate", "hyperliquid")
+# Exchanges whose every call is compared: ours in `make check`, with one that makes its own tokens
+# and one that takes nonces within a gather; the largest, ten seconds each, in `make soak`.
+CHECKED = ("kraken", "coinbase", "hyperliquid")
+SOAKED = ("binance", "bybit", "kucoin", "okx", "bitfinex", "gate")
 
 
 def run(side: str, suites: str, *ids: str) -> dict[str, Any]:
@@ -32,7 +34,7 @@ def run(side: str, suites: str, *ids: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def both_sides() -> tuple[dict[str, Any], dict[str, Any]]:
-    suites = "wire,payloads,parity"
+    suites = "wire,payloads"
     return run("stock", suites, "kraken"), run("trio", suites, "kraken")
 
 
@@ -61,18 +63,33 @@ def differences(stock: dict[str, Any], ours: dict[str, Any]) -> dict[str, Any]:
 
 
 # Calls that each suite must at least have compared: an empty comparison proves nothing.
-@pytest.mark.parametrize(("suite", "calls_min"), [("parity", 500), ("wire", 20), ("payloads", 17)])
+@pytest.mark.parametrize(("suite", "calls_min"), [("wire", 15), ("payloads", 12)])
 def test_kraken_equals_stock(
     both_sides: tuple[dict[str, Any], dict[str, Any]], suite: str, calls_min: int
 ) -> None:
     stock, ours = (side[suite] for side in both_sides)
-    assert sum(bool(each) for each in stock.values()) >= calls_min - 5
+    assert sum(bool(each) for each in stock.values()) >= calls_min
     assert not differences(stock, ours)
 
 
-@pytest.mark.check
-@pytest.mark.parametrize("exchange", SAMPLE)
-def test_every_call_of_the_sample_equals_stock(exchange: str) -> None:
+@pytest.mark.parametrize(
+    "exchange",
+    [
+        *(pytest.param(name, marks=pytest.mark.check) for name in CHECKED),
+        *(pytest.param(name, marks=pytest.mark.soak) for name in SOAKED),
+    ],
+)
+def test_every_call_equals_stock(exchange: str) -> None:
+    compared, found = compare(exchange)
+    assert compared >= 300
+    if found:
+        # Calls that wait for more are cut short after half a second: on a busy machine too early.
+        _, again = compare(exchange)
+        found = {call: both for call, both in found.items() if call in again}
+    assert not found
+
+
+def compare(exchange: str) -> tuple[int, dict[str, Any]]:
+    """Return how many calls were compared, and those that differ."""
     stock, ours = (run(side, "parity", exchange)["parity"] for side in ("stock", "trio"))
-    assert len(stock) >= 300
-    assert not differences(stock, ours)
+    return len(stock), differences(stock, ours)
