@@ -144,11 +144,17 @@ class Process:
 
     def wait_for(self, words: str, within_s: float = START_S) -> str:
         """Wait until it has said `words` since its start; return all that it has said."""
+        if self.wait_a_while_for(words, within_s):
+            return self.said()
+        raise AssertionError(f"{words!r} not said in {within_s} s:\n{self.said()[-2_000:]}")
+
+    def wait_a_while_for(self, words: str, within_s: float) -> bool:
+        """Wait until it has said `words` since its start; return whether it has."""
         for _ in range(int(within_s / 0.05)):
             if words in self.said():
-                return self.said()
+                return True
             self.pass_time(0.05)
-        raise AssertionError(f"{words!r} not said in {within_s} s:\n{self.said()[-2_000:]}")
+        return False
 
     def said(self) -> str:
         """Return its output since its start."""

@@ -14,6 +14,8 @@ START_S_MAX = 1.0
 LIFE_S_MAX = 3.0
 # From the decision to the fill it takes a tenth of a second, with faults a second.
 ORDER_S_MAX = 0.4
+# Where answers are lost it may take longer until the books are compared, and nothing is ordered.
+ORDER_WITHIN_S = 5.0
 SETTLE_S = 60.0
 
 
@@ -28,7 +30,7 @@ def trade_and_be_killed(bot: Bot, venue: StandingVenue, kills: int, seed: int) -
         else:
             bot.wait_for("the bot runs")
             if kind == "order":
-                bot.wait_for("is pending_submit")
+                bot.wait_a_while_for("is pending_submit", ORDER_WITHIN_S)
             bot.pass_time(moments.uniform(0.0, ORDER_S_MAX if kind == "order" else LIFE_S_MAX))
         if number % 5 == 4:
             venue.kill()
