@@ -2,11 +2,19 @@
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bot.checking import Checker, nearest
 from bot.toml_lines import KeyPath
-from messages.settings import RiskSettings, Roster, SleeveSettings, VaultSettings, VenueSettings
+from messages.settings import (
+    MarketSettings,
+    RiskSettings,
+    Roster,
+    SleeveSettings,
+    VaultSettings,
+    VenueSettings,
+)
 
 if TYPE_CHECKING:
     from bot.config import Config
@@ -82,9 +90,24 @@ def _check_venue(checker: Checker, path: KeyPath, venue: VenueSettings) -> None:
             text = f'"{symbol}" has no market in the box; there are {", ".join(markets)}'
             checker.add((*path, "symbols"), text)
     for at, market in enumerate(venue.box.markets):
-        for key in ("open_price", "tick", "lot", "order_minimum", "cost_minimum"):
-            if not Decimal(getattr(market, key)):
-                checker.add((*path, "box", "markets", at, key), "was zero, allowed is more")
+        _check_market(checker, (*path, "box", "markets", at), market)
+
+
+def _check_market(checker: Checker, path: KeyPath, market: MarketSettings) -> None:
+    for key in ("open_price", "tick", "lot", "order_minimum", "cost_minimum"):
+        amount = getattr(market, key)
+        if amount is not None and not Decimal(amount):
+            checker.add((*path, key), "was zero, allowed is more")
+    sources = [key for key in ("open_price", "recorded", "candles") if getattr(market, key)]
+    if not sources:
+        text = 'is missing: a market needs it, like "2500.00", or recorded files, or candles'
+        checker.add((*path, "open_price"), text)
+    for key in sources[1:]:
+        checker.add((*path, key), f"remove it: {sources[0]} says of what the market is made")
+    for key, names in (("recorded", market.recorded), ("candles", (market.candles,))):
+        for name in names:
+            if name is not None and not Path(name).expanduser().is_file():
+                checker.add((*path, key), f'"{name}": there is no such file')
 
 
 def _check_limits(

@@ -71,12 +71,34 @@ class RateTier(Enum):
     PRO = "pro"
 
 
+class AtEnd(Enum):
+    """What becomes of a market when its record is at its end."""
+
+    HALT = "halt"
+    """The last book stays; only cancels are taken."""
+    REPEAT = "repeat"
+    """The record begins again."""
+
+
+FileName = Annotated[str, msgspec.Meta(min_length=1, max_length=4_096, description="a file")]
+
+
 class MarketSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """One market that a box generates from its seed."""
+    """One market of a box: exactly one of `open_price`, `recorded` and `candles` says of what.
+
+    Recorded time runs from the first start of the box. Relative files are looked for where the
+    bot is started; `~` is the home folder.
+    """
 
     symbol: Symbol
-    open_price: Amount
-    """Around which the price swings, in the quote asset."""
+    open_price: Amount | None = None
+    """A market generated from the seed: around which the price swings, in the quote asset."""
+    recorded: Annotated[tuple[FileName, ...], msgspec.Meta(max_length=64)] = ()
+    """Recorded depth and trades (hftbacktest's gzip files), in order of time."""
+    candles: FileName | None = None
+    """One-minute candles, expanded into ticks: JSON rows `[time, o, h, l, c, v]`, or CSV."""
+    at_end: AtEnd = AtEnd.HALT
+    """What becomes of the market when its record is at its end."""
     tick: Amount = "0.01"
     lot: Amount = "0.00001"
     order_minimum: Amount = "0.002"

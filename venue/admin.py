@@ -1,7 +1,8 @@
 """Administration of a box over HTTP, loopback only, for tests and for the person who owns it.
 
 All under `/_box/` on the box's own port; JSON in, JSON out; errors are `{"error": text}` with
-status 400 or 404. Faults never touch these requests.
+status 400, 403
+(from another machine) or 404. Faults never touch these requests.
 
     GET  /_box/status            protocol, time, markets, sessions, fault profile and counts
     GET  /_box/books             books of record: every order, fill, ledger entry and balance in
@@ -106,6 +107,7 @@ class Admin:
                 symbol: {
                     "event_index": listing.next_index,
                     "last": listing.instrument.format_price(listing.last_ticks),
+                    "halted": listing.is_halted,
                 }
                 for symbol, listing in engine.listings.items()
             },

@@ -6,12 +6,14 @@
 import base64
 import binascii
 from collections.abc import Sequence
+from functools import partial
 
 import trio
 from trio.abc import HalfCloseableStream, Listener
 
 from supervisor.clock import Clock
 from supervisor.net import network
+from supervisor.threads import threads
 from venue.accounts import FEE_SCHEDULE
 from venue.admin import PREFIX, Admin
 from venue.config import AccountConfig, VenueConfig, VenueConfigError, asset_named
@@ -28,6 +30,9 @@ TICK_INTERVAL_MS_MIN = 5  # faster ticks than clients can follow only burn the p
 TICK_INTERVAL_MS_MAX = 10_000
 
 
+FORBIDDEN = HttpReply(403, b'{"error":"administration is for this machine: use 127.0.0.1"}')
+
+
 class Box:
     """The application behind the port: administration under `/_box/`, a protocol elsewhere."""
 
@@ -37,7 +42,7 @@ class Box:
 
     async def answer(self, request: HttpRequest) -> HttpReply:
         if request.path.startswith(PREFIX):
-            return await self._admin.answer(request)
+            return await self._admin.answer(request) if request.is_local else FORBIDDEN
         return await self._protocol.answer(request)
 
     def fault_target(self, request: HttpRequest) -> str | None:
@@ -70,6 +75,9 @@ def check_config(config: VenueConfig) -> None:
         )
     if not config.markets:
         raise VenueConfigError("markets: was empty, list at least one")
+    for market in config.markets:
+        if market.recorded and market.candles:
+            raise VenueConfigError(f"market {market.spec.symbol}: choose recorded or candles")
     for key in ("name", "api_key"):
         values = [getattr(account, key) for account in config.accounts]
         if len(set(values)) < len(values):
@@ -102,20 +110,28 @@ async def serve_venue(
 ) -> None:
     """Run a box until cancelled; `task_status` gets the port once clients may connect.
 
-    Opening the data file and catching up with missed time happen before that, on the calling
-    thread. Raises `VenueConfigError`, `StorageError`, and `OSError` when the port is taken.
+    Opening the data file, reading records and catching up with missed time happen before that, in
+    a thread. Raises `VenueConfigError`, `StorageError`, and `OSError` when the port is taken.
     """
     check_config(config)
-    storage = Storage(config.data_file)
+    engine = await threads().run(partial(_open, config, clock, clock.now_ns()))
     try:
-        engine = Engine(config, clock, storage)
         protocol = PROTOCOLS[config.protocol](engine)
         engine.format_reports = protocol.format_reports
         server = Server(Box(engine, protocol), engine.faults)
         listeners = await network().open_tcp_listeners(config.host, config.port)
         await _run(engine, protocol, server, listeners, task_status)
     finally:
+        engine.storage.close()
+
+
+def _open(config: VenueConfig, clock: Clock, now_ns: int) -> Engine:
+    storage = Storage(config.data_file)
+    try:
+        return Engine(config, clock, storage, now_ns)
+    except BaseException:
         storage.close()
+        raise
 
 
 async def _run(

@@ -63,6 +63,16 @@ class MarketRow(NamedTuple):
     """`OrderBook.snapshot`: with it a restart continues with the very same queue positions."""
 
 
+class TermsRow(NamedTuple):
+    """What the file's integers of one market mean: one tick and one lot, and the event index."""
+
+    symbol: str
+    tick: str
+    lot: str
+    source: str
+    """`sources.source_mark`: the event index counts the events of that one."""
+
+
 class CandleRow(NamedTuple):
     """One minute of one market; `turnover` is the sum of ticks times lots, as text (no int64)."""
 
@@ -118,6 +128,7 @@ class Changes:
     balances: list[BalanceRow] = field(default_factory=list)
     counters: dict[str, int] = field(default_factory=dict)
     markets: list[MarketRow] = field(default_factory=list)
+    terms: list[TermsRow] = field(default_factory=list)
     candles: list[CandleRow] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
 
@@ -132,6 +143,7 @@ class Changes:
             or self.balances
             or self.counters
             or self.markets
+            or self.terms
             or self.candles
         )
 
@@ -144,5 +156,6 @@ class Changes:
         self.balances += later.balances
         self.counters |= later.counters
         self.markets += later.markets
+        self.terms += later.terms
         self.candles += later.candles
         self.reports += later.reports

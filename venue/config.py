@@ -20,6 +20,15 @@ class FaultProfileName(StrEnum):
     NASTY = "nasty"
 
 
+class AtEnd(StrEnum):
+    """What becomes of a market when its record is at its end."""
+
+    HALT = "halt"
+    """The last book stays and takes cancels only, as Kraken's `cancel_only` mode."""
+    REPEAT = "repeat"
+    """The record begins again, with a jump in price."""
+
+
 class RateTier(StrEnum):
     """Whose request limits apply: Kraken's three verification tiers, or none at all."""
 
@@ -44,11 +53,24 @@ class AccountConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class MarketConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One listed pair: its generated market and the smallest order."""
+    """One listed pair: its market and the smallest order.
+
+    The market is generated from `spec`, or else of `spec` only names, tick and lot count.
+    """
 
     spec: MarketSpec = MarketSpec()
     order_minimum: str = "0.002"
     cost_minimum: str = "0.5"
+    recorded: tuple[str, ...] = ()
+    """hftbacktest's gzip files of depth and trades in order of time, instead of a generator."""
+    candles: str = ""
+    """A file of one-minute candles (JSON rows or CSV), instead of a generator."""
+    at_end: AtEnd = AtEnd.HALT
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """What the market is read from; nothing for a generated one."""
+        return self.recorded or ((self.candles,) if self.candles else ())
 
 
 # Decimals of an asset's minor unit where they differ from the common 8.

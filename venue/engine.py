@@ -4,13 +4,13 @@ On start the markets continue at the event they had reached; missed time, at mos
 is made up for with the resting orders in the books, before anybody can connect.
 """
 
+import logging
 from collections.abc import Callable
-
-import msgspec
+from decimal import Decimal
 
 from supervisor.clock import NANOSECONDS_PER_SECOND, Clock
 from venue.accounts import Account, account_from
-from venue.changes import Changes, MarketRow
+from venue.changes import Changes, TermsRow
 from venue.commits import CommitQueue, Outgoing
 from venue.config import (
     MarketConfig,
@@ -23,7 +23,7 @@ from venue.exchange import Exchange
 from venue.faults import FaultPlan
 from venue.instruments import Asset
 from venue.listing import MINUTES_KEPT_MAX, Listing
-from venue.market import GeneratedMarket, MarketSpec
+from venue.market import Market, MarketSpec
 from venue.matching import OrderBook
 from venue.records import (
     CLOSED_ORDERS_KEPT_MAX,
@@ -31,6 +31,7 @@ from venue.records import (
     LEDGER_KEPT_MAX,
     Records,
 )
+from venue.sources import GENERATED, first_epoch_ns, open_market, source_mark
 from venue.storage import Storage, StoredState
 
 # Longer absences are not lived through order by order: the market is somewhere else by then.
@@ -38,13 +39,18 @@ CATCH_UP_NS_MAX = 3_600 * NANOSECONDS_PER_SECOND
 # How much of a market's progress a kill may repeat when no account did anything.
 MARKET_SAVE_INTERVAL_NS = 5 * NANOSECONDS_PER_SECOND
 
+logger = logging.getLogger("venue")
+
 Formatter = Callable[[Changes], list[Outgoing]]
 
 
 class Engine:
     """Everything behind the protocols."""
 
-    def __init__(self, config: VenueConfig, clock: Clock, storage: Storage) -> None:
+    def __init__(
+        self, config: VenueConfig, clock: Clock, storage: Storage, started_ns: int
+    ) -> None:
+        """Read records and catch up to `started_ns`: seconds at worst, in any thread."""
         self.config = config
         self.clock = clock
         self.storage = storage
@@ -52,11 +58,13 @@ class Engine:
         self.visibility_lag_ms = config.visibility_lag_ms
         self.faults = FaultPlan(config.seed, config.fault_profile)
         state = storage.load(CLOSED_ORDERS_KEPT_MAX, FILLS_KEPT_MAX, LEDGER_KEPT_MAX)
-        self.started_ns = clock.now_ns()
+        self.started_ns = started_ns
         _check_known(config, state)
         self.records = Records(
             config.seed, state.counters, state.balances, state.orders, state.fills, state.ledger
         )
+        self._changes = Changes()
+        self._market_saved_ns = self.started_ns
         self.listings = {
             market.spec.symbol: self._listing(market, state) for market in config.markets
         }
@@ -65,9 +73,8 @@ class Engine:
         self.accounts_by_key = {account.api_key: account for account in accounts}
         self.assets = self._assets()
         self.format_reports: Formatter = _tell_nobody
-        self._changes = Changes()
         self._frames: list[Outgoing] = []
-        self._market_saved_ns = self.started_ns
+        self._halted: set[str] = set()
         self._deposit_opening_balances()
         self.exchange.advance(self.started_ns)
 
@@ -82,6 +89,7 @@ class Engine:
         """
         now_ns = self.clock.now_ns()
         self.exchange.advance(now_ns)
+        self._note_halts()
         self._gather()
         return now_ns
 
@@ -106,6 +114,16 @@ class Engine:
 
     # --- the rest is private -------------------------------------------------------------------
 
+    def _note_halts(self) -> None:
+        for symbol, listing in self.listings.items():
+            if listing.is_halted and symbol not in self._halted:
+                self._halted.add(symbol)
+                logger.warning(
+                    "the record of %s is at its end: the market takes cancels only; "
+                    'with at_end = "repeat" it would begin again',
+                    symbol,
+                )
+
     def _gather(self) -> None:
         """Move what the exchange changed into the turn that is going on."""
         changes = self.exchange.take_changes()
@@ -127,32 +145,42 @@ class Engine:
 
     def _listing(self, config: MarketConfig, state: StoredState) -> Listing:
         instrument = instrument_of(config)
-        row = state.markets.get(config.spec.symbol)
-        epoch_ns = self.started_ns - self.config.warm_up_s * NANOSECONDS_PER_SECOND
+        symbol = config.spec.symbol
+        row = state.markets.get(symbol)
+        is_known = self._note_terms(config, state)
         seed = self.config.seed * 1_000_003 + config.spec.seed
-        spec = _with_seed(config, seed)
+        if row is None or not is_known:
+            warm_up_ns = self.config.warm_up_s * NANOSECONDS_PER_SECOND
+            epoch_ns = first_epoch_ns(config, self.started_ns, warm_up_ns)
+        else:
+            epoch_ns = row.epoch_ns
+        market = open_market(config, instrument, seed, epoch_ns)
         if row is None:
-            market = GeneratedMarket(spec, epoch_ns)
-            book = market.rebuild(0)
-            return Listing(instrument, market, epoch_ns, book, 0, 1)
-        market = GeneratedMarket(spec, row.epoch_ns)
-        earliest_index = market.index_at(self.started_ns - CATCH_UP_NS_MAX)
-        return Listing(
-            instrument,
-            market,
-            row.epoch_ns,
-            self._book(market, row, earliest_index),
-            max(row.event_index, earliest_index),
-            row.next_trade_id,
-            self.storage.minutes(config.spec.symbol, MINUTES_KEPT_MAX),
-        )
+            return Listing(instrument, market, epoch_ns, market.rebuild(0), 0, 1)
+        index = market.index_at(self.started_ns - CATCH_UP_NS_MAX)
+        if is_known and row.event_index >= index:
+            book, index = OrderBook.restore(row.book), row.event_index
+        else:
+            book = self._rebuilt(market, symbol, index)
+        minutes = self.storage.minutes(symbol, MINUTES_KEPT_MAX)
+        return Listing(instrument, market, epoch_ns, book, index, row.next_trade_id, minutes)
 
-    def _book(self, market: GeneratedMarket, row: MarketRow, earliest_index: int) -> OrderBook:
-        if row.event_index >= earliest_index:
-            return OrderBook.restore(row.book)
-        book = market.rebuild(earliest_index)
+    def _note_terms(self, config: MarketConfig, state: StoredState) -> bool:
+        """Remember what the market's integers mean; return whether the file's index is its own."""
+        spec = config.spec
+        terms = TermsRow(spec.symbol, spec.tick, spec.lot, source_mark(config))
+        stored = state.terms.get(spec.symbol)
+        if stored == terms:
+            return True
+        self._changes.terms.append(terms)
+        # With the terms goes the index that they give a meaning to.
+        self._market_saved_ns -= MARKET_SAVE_INTERVAL_NS
+        return terms.source == (GENERATED if stored is None else stored.source)
+
+    def _rebuilt(self, market: Market, symbol: str, index: int) -> OrderBook:
+        book = market.rebuild(index)
         for order in self.records.open_orders.values():
-            if order.symbol == row.symbol:
+            if order.symbol == symbol:
                 book.place_resting(
                     order.book_id,
                     order.account,
@@ -216,11 +244,20 @@ def _check_known(config: VenueConfig, state: StoredState) -> None:
             f"{config.data_file} holds books of {', '.join(sorted(set(lost)))}, which the "
             "configuration no longer has: put them back, or name another data_file"
         )
+    for market in config.markets:
+        spec, terms = market.spec, state.terms.get(market.spec.symbol)
+        if terms is not None and not _same_grid(terms, spec):
+            raise VenueConfigError(
+                f"{config.data_file} counts {spec.symbol} in ticks of {terms.tick} and lots of "
+                f"{terms.lot}, the configuration in ticks of {spec.tick} and lots of {spec.lot}: "
+                "put the old ones back, or name another data_file"
+            )
+
+
+def _same_grid(terms: TermsRow, spec: MarketSpec) -> bool:
+    now, then = (spec.tick, spec.lot), (terms.tick, terms.lot)
+    return all(Decimal(a) == Decimal(b) for a, b in zip(now, then, strict=True))
 
 
 def _tell_nobody(changes: Changes) -> list[Outgoing]:
     return []
-
-
-def _with_seed(config: MarketConfig, seed: int) -> MarketSpec:
-    return msgspec.structs.replace(config.spec, seed=seed)

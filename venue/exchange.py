@@ -84,6 +84,7 @@ class Exchange:
         instrument = self.listings[request.symbol].instrument
         if not account.may_trade and not request.by_hand:
             raise RefusedError(Refusal.PERMISSION)
+        self._check_mode(request.symbol)
         self._check_size(instrument, request)
         open_orders = self.records.open_orders_of(account.number)
         if request.client_order_id and any(
@@ -142,6 +143,7 @@ class Exchange:
         """
         if not order.is_open or order.is_market:
             raise RefusedError(Refusal.UNKNOWN_ORDER)
+        self._check_mode(order.symbol)
         account = self.accounts[order.account]
         instrument = self.listings[order.symbol].instrument
         request = OrderRequest(
@@ -215,6 +217,10 @@ class Exchange:
         return self.records.take_changes(self.accounts)
 
     # --- the rest is private -------------------------------------------------------------------
+
+    def _check_mode(self, symbol: str) -> None:
+        if self.listings[symbol].is_halted:
+            raise RefusedError(Refusal.HALTED)
 
     def _check_size(self, instrument: Instrument, request: OrderRequest) -> None:
         if not 1 <= request.quantity_lots <= QUANTITY_LOTS_MAX:

@@ -21,6 +21,8 @@ class HttpRequest(NamedTuple):
     query: str
     headers: dict[str, str]
     body: bytes
+    is_local: bool = False
+    """Whether it came over the loopback interface."""
 
     @property
     def is_websocket(self) -> bool:

@@ -7,7 +7,11 @@ a venue never credits a unit that does not exist.
 
 from typing import NamedTuple
 
-PPM = 1_000_000
+from venue.kernels import plain
+from venue.models import fee_units as fee_kernel
+
+# The venue's books are not bound to int64 while they check a request.
+fee_units = plain(fee_kernel)
 # The most digits of one number on the wire: more cannot be an int64 amount of any unit.
 NUMBER_CHARACTERS_MAX = 40
 
@@ -123,11 +127,6 @@ class Instrument(NamedTuple):
 def _rescale(units: int, from_decimals: int, to_decimals: int) -> int:
     factor: int = 10 ** abs(to_decimals - from_decimals)
     return units * factor if to_decimals >= from_decimals else units // factor
-
-
-def fee_units(cost_units: int, fee_ppm: int) -> int:
-    """Return the fee on `cost_units`, truncated to the minor unit."""
-    return cost_units * fee_ppm // PPM
 
 
 def hold_units(cost_units: int, fee_ppm: int) -> int:

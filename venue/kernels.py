@@ -96,6 +96,11 @@ def kernel(function: _Function) -> _Function:
         return cast(_Function, numba.njit(cache=True)(function))
 
 
+def plain(function: _Function) -> _Function:
+    """Return the Python function that a kernel was made of: for integers of any size."""
+    return cast(_Function, getattr(function, "py_func", function))
+
+
 def helper(function: _Function) -> _Function:
     """Make `function` a kernel that only kernels call: it is compiled into them.
 

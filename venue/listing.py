@@ -85,6 +85,11 @@ class Listing:
         return self.instrument.symbol
 
     @property
+    def is_halted(self) -> bool:
+        """Whether the market is over: its last book stays, and takes cancels only."""
+        return self.market.has_ended(self.next_index)
+
+    @property
     def current_minute(self) -> Candle | None:
         """The minute of the last trade, still open."""
         return self._builder.current

@@ -131,6 +131,9 @@ class Market(Protocol):
     def index_at(self, now_ns: int) -> int:
         """How many events have happened by `now_ns` (inclusive): the next index then."""
 
+    def has_ended(self, index: int) -> bool:
+        """Whether the market is over: event `index` will never be."""
+
     def rebuild(self, index: int) -> OrderBook:
         """Make the flow's book before event `index`."""
 
@@ -235,6 +238,10 @@ class GeneratedMarket:
         # Event i lies somewhere in the i-th interval, so only the running one is in question.
         index = since // self._parameters.interval_ns
         return index + 1 if flow.event_time(self._parameters, index) <= since else index
+
+    def has_ended(self, index: int) -> bool:
+        """Never: it is generated for as long as anybody looks."""
+        return False
 
     def rebuild(self, index: int) -> OrderBook:
         """Make the book before event `index`, accounts apart; at most a block is replayed."""

@@ -17,6 +17,7 @@ class Refusal(StrEnum):
     ORDERS_LIMIT = "too many open orders"
     NO_LIQUIDITY = "nothing to trade against"
     PERMISSION = "permission denied"
+    HALTED = "market takes cancels only"
 
 
 class RefusedError(Exception):

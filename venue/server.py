@@ -1,5 +1,6 @@
 """One port for HTTP and WebSocket; requests and messages, faults included, for an `Application`."""
 
+from ipaddress import ip_address
 from typing import Protocol
 
 import trio
@@ -71,8 +72,10 @@ class Server:
 
     async def _serve(self, stream: HalfCloseableStream) -> None:
         connection = HttpConnection(stream)
+        is_local = is_from_this_machine(stream)
         while (request := await connection.next_request()) is not None:
             # Clients with a connection pool upgrade a connection that has carried requests.
+            request = request._replace(is_local=is_local)
             if request.is_websocket:
                 await self._serve_websocket(stream, request, connection.unread())
                 return
@@ -116,6 +119,17 @@ class Server:
         if decision.fault in (Fault.LOSE_ACK, Fault.HANG):
             return None
         return _spoiled(reply, decision)
+
+
+def is_from_this_machine(stream: HalfCloseableStream) -> bool:
+    """Whether the peer is on the loopback interface, or no peer of a network at all."""
+    if not isinstance(stream, trio.SocketStream):
+        return True  # a simulated connection lies within the process
+    try:
+        host = str(stream.socket.getpeername()[0])
+        return ip_address(host.partition("%")[0]).is_loopback
+    except (OSError, ValueError):
+        return False  # it is gone already, or its address is none that we know
 
 
 def _spoiled(reply: HttpReply, decision: Decision) -> HttpReply:

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from messages.settings import BoxSettings, MarketSettings
-from venue.config import AccountConfig, FaultProfileName, MarketConfig, RateTier, VenueConfig
+from venue.config import AccountConfig, AtEnd, FaultProfileName, MarketConfig, RateTier, VenueConfig
 from venue.keys import account_key
 from venue.market import MarketSpec
 
@@ -59,14 +61,21 @@ def _market(settings: MarketSettings, seed: int, at: int) -> MarketConfig:
         quote=quote,
         tick=settings.tick,
         lot=settings.lot,
-        open_price_ticks=int(Decimal(settings.open_price) / Decimal(settings.tick)),
         seed=(seed + at) % _SEED_MAX,
-        events_per_second=settings.events_per_second,
-        cycle_period_s=settings.cycle_period_s,
-        cycle_amplitude_bps=settings.cycle_amplitude_bps,
     )
+    if settings.open_price is not None:
+        spec = replace(
+            spec,
+            open_price_ticks=int(Decimal(settings.open_price) / Decimal(settings.tick)),
+            events_per_second=settings.events_per_second,
+            cycle_period_s=settings.cycle_period_s,
+            cycle_amplitude_bps=settings.cycle_amplitude_bps,
+        )
     return MarketConfig(
         spec=spec,
         order_minimum=settings.order_minimum,
         cost_minimum=settings.cost_minimum,
+        recorded=tuple(str(Path(name).expanduser()) for name in settings.recorded),
+        candles=str(Path(settings.candles).expanduser()) if settings.candles else "",
+        at_end=AtEnd(settings.at_end.value),
     )

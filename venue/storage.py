@@ -11,10 +11,13 @@ from typing import Any, NamedTuple
 import apsw
 
 from venue.candles import Candle
-from venue.changes import AccountRow, BalanceRow, Changes, MarketRow, OrderRow
+from venue.changes import AccountRow, BalanceRow, Changes, MarketRow, OrderRow, TermsRow
+from venue.file_lock import FileLock, StorageError
 from venue.orders import Fill, LedgerEntry, Order, OrderStatus, TimeInForce
 
-SCHEMA_VERSION = 1
+__all__ = ["Storage", "StorageError", "StoredState"]
+
+SCHEMA_VERSION = 2
 APPLICATION_ID = 0x43_42_4F_58  # "CBOX"
 
 _SCHEMA = """
@@ -49,6 +52,9 @@ CREATE TABLE ledger (
 CREATE TABLE markets (
   symbol TEXT PRIMARY KEY, epoch_ns INTEGER NOT NULL, event_index INTEGER NOT NULL,
   next_trade_id INTEGER NOT NULL, book BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE terms (
+  symbol TEXT PRIMARY KEY, tick TEXT NOT NULL, lot TEXT NOT NULL, source TEXT NOT NULL)
+  WITHOUT ROWID;
 CREATE TABLE candles (
   symbol TEXT NOT NULL, open_ns INTEGER NOT NULL, open_ticks INTEGER NOT NULL,
   high_ticks INTEGER NOT NULL, low_ticks INTEGER NOT NULL, close_ticks INTEGER NOT NULL,
@@ -57,8 +63,14 @@ CREATE TABLE candles (
 """
 
 
-class StorageError(Exception):
-    """The file cannot be used; the text says what to do."""
+# What a file of an older version lacks.
+_UPGRADES = {
+    1: """
+CREATE TABLE terms (
+  symbol TEXT PRIMARY KEY, tick TEXT NOT NULL, lot TEXT NOT NULL, source TEXT NOT NULL)
+  WITHOUT ROWID;
+"""
+}
 
 
 class StoredState(NamedTuple):
@@ -71,28 +83,39 @@ class StoredState(NamedTuple):
     fills: list[Fill]
     ledger: list[LedgerEntry]
     markets: dict[str, MarketRow]
+    terms: dict[str, TermsRow]
 
 
 class Storage:
     """The file at `path`, or a database in memory when `path` is None. Not for two threads at once.
 
-    Raises `StorageError` for a file that is not a box's, or of a newer version.
+    Raises `StorageError` for a file that is not a box's, of a newer version, or that another box
+    has open.
     """
 
     def __init__(self, path: str | None) -> None:
         self.path = path
+        self._lock = None if path is None else FileLock(path)
         try:
             self._connection = apsw.Connection(path or ":memory:")
             self._prepare()
         except apsw.Error as error:
+            self.close()
             raise StorageError(
                 f"the box's data file {path} cannot be opened ({error}): "
                 "name another data_file, or remove this one to start empty"
             ) from error
+        except StorageError:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Close the file; harmless when repeated."""
-        self._connection.close()
+        connection = getattr(self, "_connection", None)
+        if connection is not None:
+            connection.close()
+        if self._lock is not None:
+            self._lock.release()
 
     def _prepare(self) -> None:
         database = self._connection
@@ -106,6 +129,10 @@ class Storage:
             with database:
                 database.execute(_SCHEMA)
                 database.execute(f"PRAGMA application_id={APPLICATION_ID}")
+                database.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+        elif application == APPLICATION_ID and version in _UPGRADES:
+            with database:
+                database.execute(_UPGRADES[version])
                 database.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
         elif application != APPLICATION_ID or version != SCHEMA_VERSION:
             raise StorageError(
@@ -126,6 +153,7 @@ class Storage:
                 self._upsert("fills", one.fills, 15)
                 self._upsert("ledger", one.ledger, 10)
                 self._upsert("markets", one.markets, 5)
+                self._upsert("terms", one.terms, 4)
                 self._upsert("candles", one.candles, 9)
 
     def _upsert(self, table: str, rows: Iterable[tuple[Any, ...]], columns: int) -> None:
@@ -147,6 +175,7 @@ class Storage:
             fills=self.fills(fills),
             ledger=self.ledger(ledger),
             markets={row[0]: MarketRow(*row) for row in self._rows("SELECT * FROM markets")},
+            terms={row[0]: TermsRow(*row) for row in self._rows("SELECT * FROM terms")},
         )
 
     def orders(self, closed_max: int) -> list[Order]:

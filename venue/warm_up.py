@@ -3,10 +3,10 @@
 `make install` runs it, so that neither the first start nor a test waits for a compiler.
 """
 
-from venue import l2, market, models, recorded
+from venue import candle_market, l2, market, models, recorded
 from venue.kernels import warm
 
-KERNELS_OF = (l2, market, models, recorded)
+KERNELS_OF = (candle_market, l2, market, models, recorded)
 
 
 def main() -> None:

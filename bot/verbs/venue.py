@@ -1,14 +1,21 @@
 """`bot venue`."""
 
 import signal
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from msgspec.structs import replace
 
 from bot.config import Config, ConfigError, Environment, config_file, load
-from bot.errors import FailedError, VerbError
-from messages.settings import BoxSettings, Faults
+from bot.errors import CONFIGURATION, ERROR, FailedError, VerbError
+from messages.settings import AtEnd, BoxSettings, Faults, MarketSettings
+
+if TYPE_CHECKING:
+    import trio
+
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
 @click.command("venue")
@@ -24,7 +31,19 @@ from messages.settings import BoxSettings, Faults
 @click.option(
     "--faults", type=click.Choice([kind.value for kind in Faults]), help="How badly it behaves."
 )
-def command(
+@click.option(
+    "--recorded", multiple=True, type=_FILE, metavar="FILE",
+    help="Recorded depth and trades to replay in the box's first market; once per file.",
+)  # fmt: skip
+@click.option(
+    "--candles", type=_FILE, metavar="FILE",
+    help="One-minute candles to expand into ticks there: JSON rows or CSV.",
+)  # fmt: skip
+@click.option(
+    "--at-end", type=click.Choice([kind.value for kind in AtEnd]),
+    help="At the record's end, begin again or take cancels only.",
+)  # fmt: skip
+def command(  # noqa: PLR0913, PLR0917 - one argument per option
     name: str | None,
     config_name: str | None,
     port: int,
@@ -32,6 +51,9 @@ def command(
     seed: int | None,
     users: tuple[str, ...],
     faults: str | None,
+    recorded: tuple[Path, ...],
+    candles: Path | None,
+    at_end: str | None,
 ) -> None:
     r"""Run an exchange in a box on its own, on 127.0.0.1, until Ctrl-C: the one called NAME.
 
@@ -44,15 +66,20 @@ def command(
       websocket_private = "ws://127.0.0.1:PORT/v2"
       seed = SEED
 
-    The keys of its accounts follow from venue, user and seed.
+    The keys of its accounts follow from venue, user and seed. With --recorded or --candles its
+    first market replays what really happened, from the box's first start on; hftbacktest's gzip
+    files, in order of time.
 
     \b
     Example:
       bot venue kraken-sim --port 8090 --data-file /tmp/box.db --faults nasty
+      bot venue --recorded ethusdt_20240718.gz --recorded ethusdt_20240719.gz --at-end repeat
 
     \b
-    Exit codes: 0 stopped, 1 the port is taken, 4 wrong configuration.
+    Exit codes: 0 stopped, 1 the port is taken or the data file in use, 4 wrong configuration.
     """
+    if recorded and candles is not None:
+        raise click.UsageError("choose --recorded or --candles")
     environment = Environment()
     try:
         config = load(config_file(environment, config_name), environment)
@@ -63,6 +90,7 @@ def command(
         box,
         seed=box.seed if seed is None else seed,
         faults=box.faults if faults is None else Faults(faults),
+        markets=(_market(box.markets[0], recorded, candles, at_end), *box.markets[1:]),
     )
     own = users or tuple(user.name for user in config.first_run.users)
     _serve(name, box, own, data_file, port)
@@ -76,6 +104,22 @@ def _box(config: Config, name: str | None) -> tuple[str, BoxSettings]:
     return chosen, boxes[chosen]
 
 
+def _market(
+    market: MarketSettings, recorded: tuple[Path, ...], candles: Path | None, at_end: str | None
+) -> MarketSettings:
+    """Return the market with what the command line says of its source instead of its own."""
+    if at_end is not None:
+        market = replace(market, at_end=AtEnd(at_end))
+    if not recorded and candles is None:
+        return market
+    return replace(
+        market,
+        open_price=None,
+        recorded=tuple(str(path) for path in recorded),
+        candles=str(candles) if candles is not None else None,
+    )
+
+
 def _serve(
     name: str, box: BoxSettings, users: tuple[str, ...], data_file: Path | None, port: int
 ) -> None:
@@ -86,19 +130,50 @@ def _serve(
     from venue.config import VenueConfigError
     from venue.kernels import warm
     from venue.settings import box_config
-
-    async def main() -> None:
-        config = box_config(name, box, users, data_file=data_file, port=port)
-        async with trio.open_nursery() as nursery:
-            with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
-                bound = await nursery.start(serve_venue, config, ProcessClock())
-                click.echo(f"listening on http://127.0.0.1:{bound}")
-                async for _ in received:
-                    nursery.cancel_scope.cancel()
-                    break
+    from venue.storage import StorageError
 
     try:
-        warm()
+        config = box_config(name, box, users, data_file=data_file, port=port)
+    except ValueError as error:
+        raise _failure(CONFIGURATION, str(error)) from error
+
+    async def main() -> None:
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_stop_on_signal, received, nursery.cancel_scope)
+                bound = await nursery.start(serve_venue, config, ProcessClock())
+                click.echo(f"listening on http://127.0.0.1:{bound}")
+
+    failure: VerbError | None = None
+    warm()
+    try:
         trio.run(main)
-    except* (VenueConfigError, ValueError, OSError) as group:
-        raise VerbError("; ".join(str(error) for error in group.exceptions)) from group
+    except* VenueConfigError as group:
+        failure = _failure(CONFIGURATION, _text(group))
+    except* StorageError as group:
+        failure = _failure(ERROR, _text(group))
+    except* OSError as group:
+        text = f"port {port} cannot be listened on ({_text(group)}): free it, or choose another"
+        failure = _failure(ERROR, f"{text} with --port")
+    if failure is not None:
+        raise failure
+
+
+async def _stop_on_signal(received: AsyncIterator[int], scope: "trio.CancelScope") -> None:
+    async for _ in received:
+        scope.cancel()
+
+
+def _failure(exit_code: int, text: str) -> VerbError:
+    error = VerbError(text)
+    error.ends_with(exit_code)
+    return error
+
+
+def _text(error: BaseException) -> str:
+    """Return what the first error says, however deep in groups it lies."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error)

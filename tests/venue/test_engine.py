@@ -26,7 +26,7 @@ HOUR_NS = 3_600 * 10**9
 
 def make_engine(path: Path, clock: ManualClock) -> Engine:
     settings = config(data_file=str(path), markets=(MarketConfig(spec=SPEC),))
-    return Engine(settings, clock, Storage(str(path)))
+    return Engine(settings, clock, Storage(str(path)), clock.now_ns())
 
 
 async def stop(engine: Engine) -> None:
@@ -122,7 +122,7 @@ async def test_accounts_of_the_file_must_be_configured(tmp_path: Path) -> None:
     settings = config(data_file=str(tmp_path / "box.sqlite"), accounts=())
     storage = Storage(settings.data_file)
     with pytest.raises(VenueConfigError, match="alice, bob"):
-        Engine(settings, clock, storage)
+        Engine(settings, clock, storage, clock.now_ns())
     storage.close()
 
 

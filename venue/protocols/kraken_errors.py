@@ -29,6 +29,7 @@ REFUSALS: dict[Refusal, str] = {
     Refusal.ORDERS_LIMIT: "EOrder:Orders limit exceeded",
     Refusal.NO_LIQUIDITY: "EOrder:Insufficient liquidity",
     Refusal.PERMISSION: "EGeneral:Permission denied",
+    Refusal.HALTED: "EService:Market in cancel_only mode",
 }
 
 

@@ -13,7 +13,7 @@ from venue.engine import Engine
 from venue.instruments import Instrument, format_units
 from venue.listing import Listing
 from venue.protocols.kraken_names import nanosecond_timestamp, timestamp
-from venue.protocols.kraken_public import vwap
+from venue.protocols.kraken_public import pair_status, vwap
 from venue.protocols.kraken_views import Json, side_name, type_name
 
 SNAPSHOT_TRADES = 50
@@ -113,17 +113,18 @@ def instrument_frame(engine: Engine) -> bytes:
         }
         for asset in engine.assets.values()
     ]
-    pairs = [_pair(listing.instrument) for listing in engine.listings.values()]
+    pairs = [_pair(listing) for listing in engine.listings.values()]
     data = {"assets": assets, "pairs": pairs}
     return encode({"channel": "instrument", "type": "snapshot", "data": data})
 
 
-def _pair(instrument: Instrument) -> Json:
+def _pair(listing: Listing) -> Json:
+    instrument = listing.instrument
     return {
         "symbol": instrument.symbol,
         "base": instrument.base.name,
         "quote": instrument.quote.name,
-        "status": "online",
+        "status": pair_status(listing),
         "qty_precision": instrument.lot_decimals,
         "qty_increment": raw(instrument.format_quantity(1)),
         "price_precision": instrument.price_decimals,

@@ -47,8 +47,14 @@ def whole_number(parameters: Mapping[str, str], name: str, default: int) -> int:
     return int(text)
 
 
-def pair_info(instrument: Instrument) -> Json:
+def pair_status(listing: Listing) -> str:
+    """Return the trading mode of a pair."""
+    return "cancel_only" if listing.is_halted else "online"
+
+
+def pair_info(listing: Listing) -> Json:
     """Return a pair as AssetPairs shows it."""
+    instrument = listing.instrument
     return {
         "altname": pair_altname(instrument),
         "wsname": pair_wsname(instrument),
@@ -71,7 +77,7 @@ def pair_info(instrument: Instrument) -> Json:
         "ordermin": instrument.format_quantity(instrument.order_minimum_lots),
         "costmin": instrument.quote.format(instrument.cost_minimum_units),
         "tick_size": instrument.format_price(1),
-        "status": "online",
+        "status": pair_status(listing),
     }
 
 
@@ -145,8 +151,7 @@ class PublicEndpoints:
 
     def _asset_pairs(self, parameters: Mapping[str, str]) -> Json:
         return {
-            pair_id(listing.instrument): pair_info(listing.instrument)
-            for listing in self._wanted(parameters)
+            pair_id(listing.instrument): pair_info(listing) for listing in self._wanted(parameters)
         }
 
     def _ticker(self, parameters: Mapping[str, str]) -> Json:

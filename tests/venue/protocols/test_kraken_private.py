@@ -46,7 +46,8 @@ VALUES = st.one_of(
 
 @pytest.fixture(scope="module")
 def engine() -> Engine:
-    return Engine(config(warm_up_s=30), ManualClock(1_750_000_000 * 10**9), Storage(None))
+    clock = ManualClock(1_750_000_000 * 10**9)
+    return Engine(config(warm_up_s=30), clock, Storage(None), clock.now_ns())
 
 
 @settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
