@@ -43,7 +43,7 @@ def run(folder: Path, scale: float = 1.0) -> Figures:
             async with _saturated(line):
                 flooded.extend(await _commits(line, scaled(COMMITS // 20, scale)))
 
-    syncs = _syncs(folder, scaled(SYNCS, scale))
+    syncs = sync_times_ms(folder, scaled(SYNCS, scale))
     tune()
     trio.run(measure)
     return Figures(
@@ -86,7 +86,7 @@ async def _saturated(line: Pipeline) -> AsyncIterator[None]:
         nursery.cancel_scope.cancel()
 
 
-def _syncs(folder: Path, count: int) -> list[float]:
+def sync_times_ms(folder: Path, count: int) -> list[float]:
     """Return how many milliseconds a write of a page with its sync takes on this disk."""
     found: list[float] = []
     with (folder / "sync").open("wb", buffering=0) as file:
