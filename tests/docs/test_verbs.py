@@ -16,7 +16,7 @@ ABSENT = {
 }
 # `bot → research` in the architecture is the folder.
 _SPAN = re.compile(r"`((?:\.venv/bin/)?bot (?!→)[^`]+)`")
-_TUI_OPTION = re.compile(r'add_argument\("(--[a-z-]+)"')
+_TUI_OPTION = re.compile(r'"(--[a-z-]+)"')
 
 
 def mentions() -> Iterator[tuple[str, str]]:
@@ -46,7 +46,9 @@ def alternatives(command: str) -> Iterator[list[str]]:
 def options_of(command: click.Command) -> set[str]:
     found = {option for parameter in command.params for option in parameter.opts}
     if command.name == "tui":
-        found |= set(_TUI_OPTION.findall((ROOT / "tui" / "__main__.py").read_text()))
+        # The terminal UI is a program of its own with a parser of its own.
+        sources = (*(ROOT / "tui").glob("*.py"), *(ROOT / "bot").glob("attach.py"))
+        found |= {option for path in sources for option in _TUI_OPTION.findall(path.read_text())}
     return found | {"--help", "-h"}
 
 
