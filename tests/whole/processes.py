@@ -16,8 +16,9 @@ from typing import Any
 from bot import cli
 from tests.tidy.sources import ROOT
 
-# A start imports ccxt and numba's cache on two shared cores: seconds, when others use them too.
-START_S = 40.0
+# A start takes two seconds; a venue's first after an edit of its kernels compiles them, which takes
+# most of a minute on two shared cores.
+START_S = 120.0
 STOP_S = 20.0
 Json = Any
 

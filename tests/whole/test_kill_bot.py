@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from tests.whole.processes import Bot, Json, StandingVenue, closing, standing_toml
-from tests.whole.two_books import differences, our_books
+from tests.whole.two_books import OurBooks, differences, our_books
 
 KINDS = ("start", "life", "life", "order", "order", "order")
 START_S_MAX = 1.0
 # Lives begin to trade one to two seconds after their start.
-LIFE_S_MAX = 3.0
+LIFE_S_MAX = 2.0
 # From the decision to the fill it takes a tenth of a second, with faults a second.
 ORDER_S_MAX = 0.4
 # Where answers are lost it may take longer until the books are compared, and nothing is ordered.
@@ -50,15 +50,16 @@ def settle(bot: Bot, venue: StandingVenue) -> Json:
     bot.until("reconciled", lambda status: status["trading"], SETTLE_S)
     assert bot.verb("pause")[0] == 0
     bot.until("without orders", lambda status: status["orders_open"] == 0, SETTLE_S)
-    assert bot.verb("ledger", "reconcile") == (0, bot.verb("ledger", "reconcile")[1])
+    code, said = bot.verb("ledger", "reconcile")
+    assert code == 0, said
     assert bot.verb("ledger", "check")[0] == 0
     bot.until("without orders", lambda status: status["orders_open"] == 0, SETTLE_S)
     assert bot.stop() == 0, bot.said()[-2_000:]
     return venue.ask("books")
 
 
-def killed(folder: Path, faults: str, kills: int, seed: int) -> tuple[int, int]:
-    """Return how many orders and fills the books hold after all, which must agree."""
+def killed(folder: Path, faults: str, kills: int, seed: int) -> tuple[OurBooks, Json]:
+    """Return our books and the venue's after all, which must agree."""
     venue = StandingVenue(folder, faults, lag_ms=300)
     with closing(venue):
         venue.begin()
@@ -68,19 +69,22 @@ def killed(folder: Path, faults: str, kills: int, seed: int) -> tuple[int, int]:
             theirs = settle(bot, venue)
         ours = our_books(bot.folder)
     assert differences(ours, theirs) == []
-    return len(ours.orders), len(ours.fills)
+    assert ours.orders
+    assert ours.fills
+    return ours, theirs
 
 
 def test_killed_twelve_times_the_books_agree(tmp_path: Path) -> None:
-    orders, fills = killed(tmp_path, "mild", kills=12, seed=1)
-    assert orders > 0
-    assert fills > 0
+    ours, theirs = killed(tmp_path, "mild", kills=12, seed=1)
+    for key in ("orders", "fills"):
+        for changed in (theirs[key][1:], theirs[key] + theirs[key][:1]):
+            assert differences(ours, theirs | {key: changed}), f"{key} are compared"
+    poorer = {"alice": theirs["balances"]["alice"] | {"USDT": "9000"}}
+    assert differences(ours, theirs | {"balances": poorer})
 
 
 @pytest.mark.check
 @pytest.mark.parametrize("seed", [2, 3])
 @pytest.mark.parametrize("faults", ["mild", "nasty"])
 def test_killed_often_the_books_agree(tmp_path: Path, faults: str, seed: int) -> None:
-    orders, fills = killed(tmp_path, faults, kills=13, seed=seed)
-    assert orders > 0
-    assert fills > 0
+    killed(tmp_path, faults, kills=13, seed=seed)
