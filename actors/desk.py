@@ -133,7 +133,7 @@ class Desk:
             cash_minor=cash_minor(self.state, sleeve.name),
             slippage_bps=self.config.slippage_bps,
             edge_bps_min=self.config.edge_bps_min,
-            symbols=_tradable(self.state, sleeve),
+            symbols=tradable(self.state, sleeve),
             idle_reason=idle_reason(self.state, sleeve),
         )
         if standing != sleeve.told:
@@ -177,7 +177,7 @@ class Desk:
 def idle_reason(state: LedgerState, sleeve: SleeveBook) -> str:
     """Return why a sleeve may not enter at all; "" when it may (V3, V4)."""
     asset = configured(state).asset
-    if not _tradable(state, sleeve):
+    if not tradable(state, sleeve):
         wanted = ", ".join(sleeve.symbols) or "nothing"
         return (
             f"no listed pair of this sleeve is quoted in {asset} ({wanted}): "
@@ -190,7 +190,8 @@ def idle_reason(state: LedgerState, sleeve: SleeveBook) -> str:
     return ""
 
 
-def _tradable(state: LedgerState, sleeve: SleeveBook) -> tuple[str, ...]:
+def tradable(state: LedgerState, sleeve: SleeveBook) -> tuple[str, ...]:
+    """Return those of a sleeve's symbols that are listed and quoted in the vault's asset."""
     asset = configured(state).asset
     return tuple(
         symbol

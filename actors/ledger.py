@@ -6,6 +6,7 @@ are checked (`desk`).
 """
 
 from actors import books as bk
+from actors import commands, preflight
 from actors.allocation import (
     apply_wanted_when_flat,
     deposited,
@@ -25,6 +26,7 @@ from messages.money import (
     AccountMode,
     Allocate,
     BooksReported,
+    CheckVault,
     FundsMoved,
     ReportBalances,
     SetTradeable,
@@ -85,6 +87,7 @@ class Ledger(Actor[LedgerState]):
     def on_update(self, state: LedgerState, message: OrderUpdate, ctx: Context) -> None:
         desk = Desk(state, ctx)
         handle_update(desk, message)
+        preflight.follow(desk, message)
         desk.finish()
 
     def on_fill(self, state: LedgerState, message: Fill, ctx: Context) -> None:
@@ -105,41 +108,17 @@ class Ledger(Actor[LedgerState]):
 
     def on_allocate(self, state: LedgerState, message: Allocate, ctx: Context) -> None:
         desk = Desk(state, ctx)
-        sleeve = state.sleeves.get(message.sleeve)
-        spare = remaining_minor(state)
-        if sleeve is None or message.allocated_minor < 0:
-            desk.notice("allocation refused", f"{message.sleeve} is no sleeve, or below zero")
-        elif message.allocated_minor - max(sleeve.wanted_minor, sleeve.allocated_minor) > spare:
-            desk.notice(
-                "allocation refused",
-                f"{message.sleeve} was to get {desk.money(message.allocated_minor)}; "
-                f"{desk.money(spare)} of Tradeable Coins remain: free some, or raise the pool",
-            )
-        else:
-            sleeve.wanted_minor = message.allocated_minor
-            apply_wanted_when_flat(state, desk.pen, f"allocate by {message.operator}")
+        commands.allocate(desk, message)
         desk.finish()
 
     def on_set_tradeable(self, state: LedgerState, message: SetTradeable, ctx: Context) -> None:
         desk = Desk(state, ctx)
-        reference = f"pool by {message.operator}"
-        settle_reserve(state, desk.pen, reference)
-        set_pool(state, desk.pen, max(0, message.tradeable_minor), reference)
-        slices = sum(sleeve.allocated_minor for sleeve in state.sleeves.values())
-        if 0 < state.pool_minor < slices:
-            desk.notice(
-                "pool below allocations",
-                f"sleeves have {desk.money(slices)} allocated, the pool is "
-                f"{desk.money(state.pool_minor)}: "
-                "lower allocations to bring them within it",
-            )
-        if state.pool_missing_minor:
-            desk.notice(
-                "pool not covered",
-                f"{desk.money(state.pool_missing_minor)} of the pool are not there outside the "
-                "reserve: they are added from the next deposit",
-            )
-        apply_wanted_when_flat(state, desk.pen, reference)
+        commands.set_tradeable(desk, message)
+        desk.finish()
+
+    def on_check(self, state: LedgerState, message: CheckVault, ctx: Context) -> None:
+        desk = Desk(state, ctx)
+        preflight.begin(desk, message)
         desk.finish()
 
     def on_mode(self, state: LedgerState, message: AccountMode, ctx: Context) -> None:
@@ -189,6 +168,10 @@ class Ledger(Actor[LedgerState]):
     def on_timer(self, state: LedgerState, message: TimerFired, ctx: Context) -> None:
         if message.name == ROWS_TIMER:
             record_rows(state, ctx, moved=True)
+        elif message.name == preflight.TRIP_TIMER:
+            desk = Desk(state, ctx)
+            preflight.overdue(desk)
+            desk.finish()
 
 
 def _listed(config: VaultConfigured, sleeve: str) -> bool:

@@ -57,6 +57,15 @@ def handle_intent(desk: Desk, message: Intent) -> None:
     _place(desk, sleeve, order, instrument, message)
 
 
+def place_check(desk: Desk, sleeve: SleeveBook, wish: Intent) -> str:
+    """Place an order for a preflight, with a sleeve's money; return its id. Raises `Refused`."""
+    assert not wish.intent_id, "the sleeve wished for nothing"
+    _check_entry(desk.state, sleeve)
+    order, instrument = _sized(desk, sleeve, wish)
+    _place(desk, sleeve, order, instrument, wish)
+    return order.client_order_id
+
+
 def handle_cancel_intent(desk: Desk, message: CancelIntent) -> None:
     """Cancel the order that a wish became; it ends by the order's own update."""
     for order in open_orders(desk.state, message.sleeve):

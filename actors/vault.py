@@ -7,7 +7,7 @@ import msgspec
 from actors import books as bk
 from actors.positions import Position, average_ticks, lot_minor, value_minor
 from messages.market import Instrument
-from messages.money import Mode, SleeveStanding, SleeveStyle, VaultConfigured
+from messages.money import Check, Mode, SleeveStanding, SleeveStyle, VaultConfigured
 from messages.orders import TERMINAL, OrderState, Protect, Side
 from supervisor.actor import State
 
@@ -70,6 +70,18 @@ class Reservation(msgspec.Struct):
         return self.state not in TERMINAL or self.told_lots > self.filled_lots
 
 
+class Trip(msgspec.Struct):
+    """A preflight whose order is under way, and what is to be answered beside."""
+
+    client_order_id: str
+    reply_to: str
+    request_id: str
+    checks: tuple[Check, ...]
+    began_ns: int
+    arrived: bool = False
+    """The venue has had it."""
+
+
 class LedgerState(State):
     """Everything a vault's ledger knows."""
 
@@ -95,6 +107,7 @@ class LedgerState(State):
     """What of the pool no money was there for yet."""
     deposited_minor: int = 0
     """Deposits less withdrawals, of the vault's asset."""
+    trip: Trip | None = None
     rows_ns: int = 0
     """When the rows were last recorded."""
 

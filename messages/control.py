@@ -85,6 +85,8 @@ assert PING_EVERY_S * 3 <= IDLE_MAX_S, "one late ping must not end a connection"
 RequestId = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Address = Annotated[str, msgspec.Meta(pattern="^/", max_length=512)]
 Text = Annotated[str, msgspec.Meta(max_length=500)]
+# As `messages.settings.Amount`: what an int64 of minor units can hold.
+Amount = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,15}(\.[0-9]{1,12})?$")]
 Limit = Annotated[int, msgspec.Meta(ge=1, le=ROWS_MAX)]
 Rate = Annotated[float, msgspec.Meta(ge=RATE_HZ_MIN, le=RATE_HZ_MAX)]
 TimeoutMs = Annotated[int, msgspec.Meta(ge=1, le=TIMEOUT_MS_MAX)]
@@ -359,6 +361,43 @@ class Resume(Act, frozen=True, kw_only=True, tag="control.Resume"):
     address: Address | None = None
 
 
+class Close(Act, frozen=True, kw_only=True, tag="control.Close"):
+    """Cancel the orders of the sleeves at or below `address` (or all), sell what they hold, pause.
+
+    OK says that every sleeve has begun; `View.VAULTS` shows when they are paused.
+    """
+
+    address: Address | None = None
+
+
+class CancelAll(Act, frozen=True, kw_only=True, tag="control.CancelAll"):
+    """Cancel every open order of this bot, at all accounts; OK says that each of them has ended."""
+
+
+class Allocate(Act, frozen=True, kw_only=True, tag="control.Allocate"):
+    """Set what the sleeve at `address` is allocated; in a position, from the next buy on."""
+
+    address: Address
+    amount: Amount
+
+
+class SetTradeable(Act, frozen=True, kw_only=True, tag="control.SetTradeable"):
+    """Set the pool of the vault at `address`, from which its sleeves are allocated."""
+
+    address: Address
+    amount: Amount
+
+
+class CheckVault(Act, frozen=True, kw_only=True, tag="control.CheckVault"):
+    """Preflight of the vault at `address`, or of all: `CheckView`s, one per question.
+
+    An act, since in simulated environments it places an order that cannot fill, and cancels it. OK
+    says that the questions were asked; the rows say whether all is well.
+    """
+
+    address: Address | None = None
+
+
 class KillSwitch(Act, frozen=True, kw_only=True, tag="control.KillSwitch"):
     """Stop all new orders everywhere, or allow them again.
 
@@ -409,6 +448,11 @@ AnyRequest = (
     | Fate
     | Pause
     | Resume
+    | Close
+    | CancelAll
+    | Allocate
+    | SetTradeable
+    | CheckVault
     | KillSwitch
     | Release
     | Stop

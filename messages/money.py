@@ -88,13 +88,40 @@ class Allocate(Message, frozen=True, kw_only=True, tag="money.Allocate"):
     sleeve: str
     allocated_minor: int
     operator: str
+    reply_to: str = ""
+    request_id: str = ""
 
 
 class SetTradeable(Message, frozen=True, kw_only=True, tag="money.SetTradeable"):
-    """Set the pool of Tradeable Coins."""
+    """Set the pool that sleeves are given their allocations from."""
 
     tradeable_minor: int
     operator: str
+    reply_to: str = ""
+    request_id: str = ""
+
+
+class CheckVault(Message, frozen=True, kw_only=True, tag="money.CheckVault"):
+    """To a ledger: look whether the vault could trade, with an order that cannot fill (V4)."""
+
+    operator: str
+    reply_to: str
+    request_id: str
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """One question of a preflight and its answer, in a plain sentence."""
+
+    name: str
+    ok: bool
+    text: str
+
+
+class VaultChecked(Message, frozen=True, kw_only=True, tag="money.VaultChecked"):
+    """A ledger → the control port: what became of the preflight `request_id`."""
+
+    request_id: str
+    checks: tuple[Check, ...]
 
 
 class FundsMoved(Message, frozen=True, kw_only=True, tag="money.FundsMoved"):
@@ -139,6 +166,14 @@ class Resume(Message, frozen=True, kw_only=True, tag="money.Resume"):
 
 class CloseNow(Message, frozen=True, kw_only=True, tag="money.CloseNow"):
     """Cancel a sleeve's orders and close its position at the market."""
+
+    operator: str
+    reply_to: str = ""
+    request_id: str = ""
+
+
+class CancelAll(Message, frozen=True, kw_only=True, tag="money.CancelAll"):
+    """To an account's orders: cancel all that is open; answered when all of them have ended."""
 
     operator: str
     reply_to: str = ""

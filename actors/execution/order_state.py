@@ -75,6 +75,14 @@ class Record(msgspec.Struct, kw_only=True):
         return max(0, self.terms.quantity_lots - self.filled_lots)
 
 
+class CancelWait(msgspec.Struct):
+    """Who waits for the end of which orders."""
+
+    reply_to: str
+    request_id: str
+    orders: list[str]
+
+
 class OrdersState(State):
     """See the module's docstring; all keys are ids."""
 
@@ -92,6 +100,7 @@ class OrdersState(State):
     opened_ns: int = 0
     """When the account was first read; 0 for not yet."""
     forgotten_ns: int = 0
+    cancel_waits: list[CancelWait] = msgspec.field(default_factory=list)
     newest_fill_ns: int = 0
     """Our clock when the newest fill was passed on."""
 

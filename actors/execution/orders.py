@@ -11,12 +11,12 @@ expiry plus the venue's visibility lag, from two complete readings at least a se
 not show the order.
 """
 
-from actors.execution import foreign
+from actors.execution import cancel_all, foreign
 from actors.execution import order_steps as steps
 from actors.execution.order_state import LIVE_MAX, OrdersState, Record, find
 from messages.account import AccountSeen, OrdersStand
 from messages.market import InstrumentListed
-from messages.money import AccountConfigured
+from messages.money import AccountConfigured, CancelAll
 from messages.orders import (
     TERMINAL,
     CancelOrder,
@@ -67,6 +67,10 @@ class Orders(Actor[OrdersState]):
         record = state.live.get(message.client_order_id)
         if record is not None:
             steps.want_cancel(state, record, message.reason, ctx)
+        _plan(state, ctx)
+
+    def on_cancel_all(self, state: OrdersState, message: CancelAll, ctx: Context) -> None:
+        cancel_all.begin(state, message, ctx)
         _plan(state, ctx)
 
     # --- what the line says
@@ -162,7 +166,8 @@ class Orders(Actor[OrdersState]):
 
 
 def _plan(state: OrdersState, ctx: Context) -> None:
-    """Set the one timer to the first moment at which something is to be done."""
+    """Answer who waited, and set the one timer to the first moment at which something is due."""
+    cancel_all.answer(state, ctx)
     dues = [due for r in state.live.values() for due in (r.due_ns, r.ttl_due_ns)]
     dues = [due for due in (*dues, foreign.due_ns(state)) if due]
     if not dues:

@@ -102,10 +102,7 @@ def test_an_order_within_all_limits_goes_to_the_orders_of_its_account() -> None:
         ),
         (
             {"user": "bob"},
-            (
-                "bob has no account at kraken-sim in risk's configuration: "
-                "give them a vault there"
-            ),
+            ("bob has no account at kraken-sim in risk's configuration: give them a vault there"),
         ),
         (
             {"quantity_lots": 9},
