@@ -1,7 +1,7 @@
 """The production tree in one trio run: daemon's own assembly, real store, embedded lively box.
 
-    async with running(folder) as world:
-        await world.until(lambda: world.fills() > 0)
+async with running(folder) as world:
+    await world.until(lambda: world.fills() > 0)
 """
 
 import json
@@ -85,6 +85,13 @@ class World:
             spec = self._change(spec)
         return breakable(spec, self.faults)
 
+    async def close(self) -> None:
+        """Close what was opened."""
+        with trio.CancelScope(shield=True):
+            await self.answers.aclose()
+            await self.store.aclose()
+        shutil.rmtree(self.folder / "run", ignore_errors=True)
+
     # --- waiting
 
     async def until(self, holds: Callable[[], bool], within_s: float = WAIT_S) -> None:
@@ -115,6 +122,11 @@ class World:
         await self.until(lambda: risk.standings["alice@kraken-sim"].mode is Mode.ACTIVE)
         await self.store.committed()
 
+    async def reconciles_its_part(self) -> None:
+        """Wait until reconcile has compared with the venue what it could since the start."""
+        await self.until(lambda: self.state("/risk").switch is not None)
+        await trio.sleep(1.0)
+
     # --- doing
 
     async def verb(self, *words: str) -> tuple[int, str]:
@@ -144,12 +156,7 @@ class World:
         """
         target.mkdir()
         for name in (DATABASE_NAME, BOX_FILE):
-            source = apsw.Connection(str(self.folder / name), flags=apsw.SQLITE_OPEN_READONLY)
-            copy = apsw.Connection(str(target / name))
-            with copy.backup("main", source, "main") as backup:
-                backup.step()
-            copy.close()
-            source.close()
+            copy_database(self.folder / name, target / name)
 
     async def venue_books(self) -> Any:
         """Return the box's own books."""
@@ -230,10 +237,7 @@ async def running(
                 await world.ended.wait()
         assert world.system.conserved
     finally:
-        await world.answers.aclose()
-        with trio.CancelScope(shield=True):
-            await world.store.aclose()
-        shutil.rmtree(folder / "run", ignore_errors=True)
+        await world.close()
         sys.setswitchinterval(interval_s)
 
 
@@ -249,6 +253,16 @@ def rows(folder: Path, query: str) -> list[Any]:
 def _with_time_to_send(config: Config) -> Config:
     venues = {n: replace(v, submit_expiry_ms=SUBMIT_EXPIRY_MS) for n, v in config.venues.items()}
     return replace(config, venues=venues)
+
+
+def copy_database(source: Path, target: Path) -> None:
+    """Copy what is committed in a database that may be written meanwhile."""
+    reader = apsw.Connection(str(source), flags=apsw.SQLITE_OPEN_READONLY)
+    copy = apsw.Connection(str(target))
+    with copy.backup("main", reader, "main") as backup:
+        backup.step()
+    copy.close()
+    reader.close()
 
 
 def _get(url: str) -> bytes:
