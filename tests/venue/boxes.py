@@ -152,7 +152,8 @@ async def running_box(
     settings: VenueConfig | None = None, clock: Clock | None = None
 ) -> AsyncIterator[RestClient]:
     """Run a box for the length of the block; yields a client of alice's."""
-    async with trio.open_nursery() as nursery, httpx2.AsyncClient(timeout=10, verify=False) as http:
+    client = httpx2.AsyncClient(timeout=10, verify=False, trust_env=False)
+    async with trio.open_nursery() as nursery, client as http:
         port = await nursery.start(serve_venue, settings or config(), clock or ProcessClock())
         yield RestClient(port, http)
         nursery.cancel_scope.cancel()

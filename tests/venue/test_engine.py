@@ -152,19 +152,41 @@ async def test_a_restart_continues_over_the_wire(tmp_path: Path) -> None:
         assert open_orders[txid]["cl_ord_id"] == "kept"
 
 
+class BoxProcesses:
+    """One box after the other, each a process that ends by SIGKILL."""
+
+    def __init__(self, process: trio.Process, http: httpx2.AsyncClient) -> None:
+        self._process = process
+        self._http = http
+
+    async def start(self) -> RestClient:
+        return RestClient(int(await self._ask(b"start\n")), self._http)
+
+    async def kill(self) -> None:
+        assert await self._ask(b"kill\n") == b"killed\n"
+
+    async def _ask(self, command: bytes) -> bytes:
+        process = self._process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        await process.stdin.send_all(command)
+        return bytes(await process.stdout.receive_some())
+
+
 @asynccontextmanager
-async def box_process(path: Path) -> AsyncIterator[tuple[RestClient, trio.Process]]:
-    """Run a box in a process that ends by SIGKILL."""
-    command = [sys.executable, "-m", "tests.venue.box_process", "0", str(path)]
-    process = await trio.lowlevel.open_process(command, stdout=subprocess.PIPE)
-    assert process.stdout is not None
+async def box_processes(path: Path) -> AsyncIterator[BoxProcesses]:
+    command = [sys.executable, "-m", "tests.venue.box_process", str(path)]
+    pipe = subprocess.PIPE
+    process = await trio.lowlevel.open_process(command, stdin=pipe, stdout=pipe)
     try:
-        port = int(await process.stdout.receive_some())
-        async with httpx2.AsyncClient(timeout=10, verify=False) as http:
-            yield RestClient(port, http), process
+        async with httpx2.AsyncClient(timeout=10, verify=False, trust_env=False) as http:
+            yield BoxProcesses(process, http)
     finally:
-        process.kill()
         with trio.CancelScope(shield=True):
+            assert process.stdin is not None
+            assert process.stdout is not None
+            # At the end of its input the process kills the box that is left, and ends.
+            await process.stdin.aclose()
             await process.wait()
             await process.stdout.aclose()
 
@@ -201,15 +223,16 @@ async def test_many_sigkills_lose_nothing_that_was_acknowledged(tmp_path: Path) 
 
 async def kill_again_and_again(path: Path, lives_ms: tuple[int, ...]) -> None:
     acknowledged: dict[str, str] = {}
-    for life, milliseconds in enumerate(lives_ms):
-        async with box_process(path) as (alice, process), trio.open_nursery() as nursery:
+    async with box_processes(path) as boxes:
+        for life, milliseconds in enumerate(lives_ms):
+            alice = await boxes.start()
             await check_books(alice, acknowledged)
             await alice.result("CancelAll")
-            nursery.start_soon(trade_until_killed, alice, life, acknowledged)
-            await trio.sleep(milliseconds / 1_000)
-            process.kill()
-    async with box_process(path) as (alice, _):
-        await check_books(alice, acknowledged)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(trade_until_killed, alice, life, acknowledged)
+                await trio.sleep(milliseconds / 1_000)
+                await boxes.kill()
+        await check_books(await boxes.start(), acknowledged)
     assert len(acknowledged) > 20
 
 
