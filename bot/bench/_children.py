@@ -34,6 +34,17 @@ class Lines:
         line, _, self._rest = self._rest.partition(b"\n")
         return line.decode()
 
+    async def until(self, words: str) -> None:
+        """Wait for a line with `words` in it. Raises `ChildEndedError` when there is none."""
+        while words not in await self.next():
+            pass
+
+    async def drain(self) -> None:
+        """Read what else is written, so that the process is not held up by it."""
+        assert self.process.stdout is not None, "its output is a pipe"
+        async for _ in self.process.stdout:
+            pass
+
 
 @asynccontextmanager
 async def child(module: str, arguments: Sequence[str]) -> AsyncIterator[Lines]:
@@ -44,5 +55,25 @@ async def child(module: str, arguments: Sequence[str]) -> AsyncIterator[Lines]:
         yield Lines(process)
     finally:
         process.kill()
+        with trio.CancelScope(shield=True):
+            await process.wait()
+
+
+@asynccontextmanager
+async def bot_start(folder: Path) -> AsyncIterator[Lines]:
+    """Run `bot start` in `folder` for the length of a block, once it runs; SIGTERM ends it."""
+    command = [sys.executable, "-m", "bot.cli", "start", "--data-dir", str(folder)]
+    process = await trio.lowlevel.open_process(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=_ROOT
+    )
+    try:
+        lines = Lines(process)
+        await lines.until("the bot runs")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(lines.drain)
+            yield lines
+            nursery.cancel_scope.cancel()
+    finally:
+        process.terminate()
         with trio.CancelScope(shield=True):
             await process.wait()

@@ -20,6 +20,7 @@ from supervisor.net import Network
 
 # Every frame about a symbol names it so; the order's own id stands in the body that carries it.
 _SYMBOL = re.compile(rb'"symbol":\s*"([A-Z0-9]+/[A-Z0-9]+)"')
+_BOOK = b'"channel":"book"'
 _ORDER_ID = re.compile(rb"cl_ord_id[\"=:\s]+([0-9a-f-]{36})")
 _TOP, _SUBMIT = tag_of(BookTop).encode(), tag_of(Submit).encode()
 # An order takes a few thousand such steps: what is older belongs to no order any more.
@@ -75,10 +76,10 @@ class Tracer:
             await self._another.wait()
 
     def received(self, data: bytes) -> None:
-        """Note the frames in what a socket gave."""
+        """Note which symbols what a socket gave is about; of frames, the books' are counted."""
         now_ns = self._clock.now_ns()
+        self.frames += data.count(_BOOK)
         for symbol in _SYMBOL.findall(data):
-            self.frames += 1
             self._frame_ns[symbol.decode()] = now_ns
 
     def published(self, post: Post) -> None:
