@@ -1,39 +1,38 @@
 """The command `bot`: finds the verb and runs it. Each verb is a module of `bot/verbs`.
 
-Nothing is imported here but what `--help` needs; a verb imports the rest when it runs.
+Nothing is imported here but what `--help` needs; a verb is imported when it is asked for.
 """
 
 import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
 import click
 
-# In the order of a day's work.
-VERBS: dict[str, str] = {
-    "start": "bot.verbs.start",
-    "stop": "bot.verbs.stop",
-    "status": "bot.verbs.status",
-    "tui": "bot.verbs.tui",
-    "tree": "bot.verbs.tree",
-    "vaults": "bot.verbs.vaults",
-    "orders": "bot.verbs.orders",
-    "fills": "bot.verbs.fills",
-    "ledger": "bot.verbs.ledger",
-    "log": "bot.verbs.log",
-    "pause": "bot.verbs.pause",
-    "resume": "bot.verbs.resume",
-    "kill-switch": "bot.verbs.kill_switch",
-    "actor": "bot.verbs.actor",
-    "doctor": "bot.verbs.doctor",
-    "backup": "bot.verbs.backup",
-    "restore": "bot.verbs.restore",
-    "replay": "bot.verbs.replay",
-    "venue": "bot.verbs.venue",
-    "bench": "bot.verbs.bench",
-    "version": "bot.verbs.version",
+# In the order of a day's work: what each does in one line, so that the list imports none of them.
+VERBS: dict[str, tuple[str, str]] = {
+    "start": ("bot.verbs.start", "Run the bot, in the foreground."),
+    "stop": ("bot.verbs.stop", "Stop the bot in good order, and wait until it has."),
+    "status": ("bot.verbs.status", "Show how the bot is: state, uptime, orders, profit."),
+    "tui": ("bot.verbs.tui", "Watch and steer the running bot on a screen."),
+    "tree": ("bot.verbs.tree", "Show the supervision tree."),
+    "vaults": ("bot.verbs.vaults", "Show every vault and its sleeves."),
+    "orders": ("bot.verbs.orders", "Show orders, newest first."),
+    "fills": ("bot.verbs.fills", "Show executions, newest first."),
+    "ledger": ("bot.verbs.ledger", "Look into the books, check them, compare with the venue's."),
+    "log": ("bot.verbs.log", "Show the log, or follow it."),
+    "pause": ("bot.verbs.pause", "Stop entering: all sleeves, or those at an address."),
+    "resume": ("bot.verbs.resume", "Trade again: all sleeves, or those at an address."),
+    "kill-switch": ("bot.verbs.kill_switch", "Stop all new orders everywhere, or allow them."),
+    "actor": ("bot.verbs.actor", "Decide about an actor that is blocked by a message."),
+    "doctor": ("bot.verbs.doctor", "Examine the installation; say what is wrong and what to do."),
+    "backup": ("bot.verbs.backup", "Write a copy of the database; the bot may run meanwhile."),
+    "restore": ("bot.verbs.restore", "Make a data folder's database from a backup."),
+    "replay": ("bot.verbs.replay", "Run an actor's past again, under a debugger if wanted."),
+    "venue": ("bot.verbs.venue", "Run an exchange in a box on its own."),
+    "bench": ("bot.verbs.bench", "Measure this machine with Canopy's own benchmarks."),
+    "version": ("bot.verbs.version", "Show the versions of Canopy and what it stands on."),
 }
 
 EPILOG = """\b
@@ -60,9 +59,38 @@ class Verbs(click.Group):
         """Return a verb, imported now."""
         if cmd_name not in VERBS:
             return None
-        command = importlib.import_module(VERBS[cmd_name]).command
+        command = importlib.import_module(VERBS[cmd_name][0]).command
         assert isinstance(command, click.Command), f"{cmd_name} is a command"
+        _keep_blocks(command)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the verb that is asked for; of one that does not exist, say what is like it."""
+        if args and not args[0].startswith("-") and args[0] not in VERBS:
+            import difflib
+
+            near = difflib.get_close_matches(args[0], VERBS, n=1)
+            hint = f"did you mean `bot {near[0]}`?" if near else "`bot --help` lists the verbs"
+            ctx.fail(f"there is no verb {args[0]}: {hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of verbs, none of them imported."""
+        with formatter.section("Verbs"):
+            formatter.write_dl([(name, line) for name, (_, line) in VERBS.items()])
+
+
+def _keep_blocks(command: click.Command) -> None:
+    """Have click leave examples as they are written: it looks for a control character.
+
+    In a raw docstring that stands as two characters.
+    """
+    command.help = (command.help or "").replace("\\b\n", "\b\n")
+    if isinstance(command, click.Group):
+        for below in command.commands.values():
+            _keep_blocks(below)
 
 
 @click.group(
@@ -95,10 +123,5 @@ def run(arguments: Sequence[str] | None = None) -> int:
     return ended if isinstance(ended, int) else 0
 
 
-def main() -> NoReturn:
-    """Run the command; the console script `bot`."""
-    sys.exit(run())
-
-
 if __name__ == "__main__":
-    main()
+    sys.exit(run())

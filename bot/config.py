@@ -1,20 +1,10 @@
-"""The configuration: reading `bot.toml`, and everything that the environment may say.
-
-This is the only module that reads the environment:
-
-    CANOPY_CONFIG           the configuration file, where `--config` names none
-    CANOPY_RUNTIME_DIR      where the control socket is made; must be a short path
-    CANOPY_<TABLE>__<KEY>   overrides one value: CANOPY_LOG__LEVEL=debug,
-                            CANOPY_VENUES__KRAKEN_SIM__BOX__SEED=7 (`-` is written `_`)
-    XDG_CONFIG_HOME, XDG_RUNTIME_DIR, HOME      where files stand, as freedesktop.org says
-    NOTIFY_SOCKET, WATCHDOG_USEC                from systemd, for `Type=notify`
+"""The configuration: reading `bot.toml`, and what the environment overrides of it.
 
 Reading collects every problem, each with its line, key, what was found and what is allowed; nothing
 is started then.
 """
 
 import hashlib
-import os
 import tomllib
 from enum import Enum
 from importlib import resources
@@ -24,6 +14,7 @@ from typing import Annotated, Any
 import msgspec
 
 from bot.checking import NOTHING, Checker, nearest, path_text
+from bot.environment import Environment
 from bot.roster_checks import check_roster
 from bot.toml_lines import KeyPath, lines_of, nearest_line
 from messages.settings import (
@@ -40,8 +31,6 @@ from messages.settings import (
 PREFIX = "CANOPY_"
 # Our own variables that override no value.
 _PLAIN_VARIABLES = ("CANOPY_CONFIG", "CANOPY_RUNTIME_DIR")
-# Enough of a hash that two data folders of one user never share a socket name.
-_SOCKET_DIGEST_BYTES = 8
 DATABASE_NAME = "canopy.db"
 
 
@@ -113,36 +102,6 @@ class ConfigError(Exception):
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         lines = "\n".join(f"  {problem}" for problem in problems)
         super().__init__(f"{source} has {count}; nothing was started:\n{lines}")
-
-
-class Environment:
-    """The process environment, or a stand-in for tests."""
-
-    def __init__(self, variables: dict[str, str] | None = None, uid: int | None = None) -> None:
-        self.variables = dict(os.environ) if variables is None else variables
-        self.uid = os.getuid() if uid is None else uid
-
-    def get(self, name: str) -> str:
-        """Return a variable, "" if it is not set."""
-        return self.variables.get(name, "")
-
-    def expand(self, folder: str) -> Path:
-        """Return an absolute path; `~` is the home folder."""
-        home = self.get("HOME") or "/"
-        if folder == "~" or folder.startswith("~/"):
-            folder = home + folder[1:]
-        return Path(folder).absolute()
-
-    @property
-    def notify_socket(self) -> str:
-        """Where systemd wants to hear from us; "" if it does not."""
-        return self.get("NOTIFY_SOCKET")
-
-    @property
-    def watchdog_us(self) -> int:
-        """How often systemd wants to hear from us at least; 0 if it does not."""
-        text = self.get("WATCHDOG_USEC")
-        return int(text) if text.isdigit() else 0
 
 
 def config_file(environment: Environment, named: str | None = None) -> Path:
@@ -250,11 +209,6 @@ def _put(document: dict[str, Any], name: str, value: str) -> KeyPath:
 # --- folders and the socket
 
 
-def pointer_path(folder: Path) -> Path:
-    """Return the file in a data folder that names the control socket of the bot that runs."""
-    return folder / "socket"
-
-
 def data_folder(environment: Environment, named: str | None, configured: str | None = None) -> Path:
     """Return the data folder: what `--data-dir` names, or what the configuration says."""
     if named:
@@ -262,18 +216,3 @@ def data_folder(environment: Environment, named: str | None, configured: str | N
     if configured is None:
         configured = load(config_file(environment), environment).data.folder
     return environment.expand(configured)
-
-
-def runtime_folder(environment: Environment) -> Path:
-    """Return where the control socket belongs: short, private to the user, gone after a reboot."""
-    named = environment.get("CANOPY_RUNTIME_DIR") or environment.get("XDG_RUNTIME_DIR")
-    for folder in (named, f"/run/user/{environment.uid}"):
-        if folder and Path(folder).is_dir() and os.access(folder, os.W_OK | os.X_OK):
-            return Path(folder)
-    return Path("/tmp") / f"canopy-{environment.uid}"  # noqa: S108 - made 0700, its owner checked
-
-
-def socket_path(environment: Environment, folder: Path) -> Path:
-    """Return the name of the control socket of the bot that keeps its data in `folder`."""
-    digest = hashlib.blake2b(os.fsencode(folder), digest_size=_SOCKET_DIGEST_BYTES).hexdigest()
-    return runtime_folder(environment) / f"canopy-{digest}.sock"

@@ -14,7 +14,8 @@ from msgspec.structs import replace
 
 from bot import logs
 from bot.answers import DaemonAnswers
-from bot.config import Config, Environment, pointer_path, socket_path
+from bot.config import Config
+from bot.environment import Environment, pointer_path, socket_path
 from bot.errors import DATA_REFUSED, ERROR, INVARIANT, OK
 from bot.notify import Notifier
 from bot.origin import check_origin

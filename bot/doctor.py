@@ -8,7 +8,8 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bot.config import Config, ConfigError, Environment, config_file, data_folder, load
+from bot.config import Config, ConfigError, config_file, data_folder, load
+from bot.environment import Environment
 from bot.errors import VerbError
 from bot.ledger_checks import checks_of
 from bot.origin import ForeignPackageError, check_origin

@@ -4,7 +4,7 @@ import logging
 
 import trio
 
-from bot.config import Environment
+from bot.environment import Environment
 from supervisor.net import send_unix_datagram
 
 logger = logging.getLogger("daemon")

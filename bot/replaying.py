@@ -11,7 +11,8 @@ import click
 import msgspec
 
 from actors.tree import build
-from bot.config import Environment, config_file, load
+from bot.config import config_file, load
+from bot.environment import Environment
 from bot.roster import read_roster
 from bot.shared import print_json
 from bot.text import time_of

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
-from bot.config import ConfigError, Environment, data_folder
+from bot.environment import Environment
 from bot.errors import ERROR, OK, TIMED_OUT, FailedError, VerbError
 from messages.control import Answer, Outcome, Request
 from messages.views import AnyView, ViewRow, json_document
@@ -40,8 +40,13 @@ def seconds_option(default_s: float) -> Callable[[Function], Function]:
 
 def folder_of(data_dir: str | None) -> Path:
     """Return the data folder that the options name, or the configuration does."""
+    environment = Environment()
+    if data_dir:
+        return environment.expand(data_dir)
+    from bot.config import ConfigError, data_folder
+
     try:
-        return data_folder(Environment(), data_dir)
+        return data_folder(environment, None)
     except ConfigError as error:
         raise FailedError(error) from error
 

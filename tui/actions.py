@@ -58,7 +58,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("back", ("escape",), "back; first closes the bottom line, then clears the filter"),
     Action("fold", ("space",), "fold or unfold this part of the tree", views=("tree",)),
     Action("log_of", ("l",), "the log of this line's actor"),
-    Action("filter", ("slash",), "filter: words that must occur, !word must not", label="filter"),
+    Action("filter", ("slash",), "filter: words that must occur, !word must not", label="find"),
     Action("command", ("colon",), "command line", label="cmd"),
     Action("freeze", ("p",), "pause or resume painting; data still flows"),
     Action("refresh", ("r",), "ask for this view again", commands=("refresh",)),
@@ -91,6 +91,7 @@ BY_COMMAND = {command: action for action in ACTIONS for command in action.comman
 COMMANDS = tuple(sorted(BY_COMMAND))
 
 assert len(BY_NAME) == len(ACTIONS), "two actions have one name"
+assert ACTIONS[-1].name == "quit", "the key line keeps room for the last one"
 assert sum(len(action.commands) for action in ACTIONS) == len(BY_COMMAND), "two commands are equal"
 assert len({key for action in ACTIONS for key in action.keys}) == sum(
     len(action.keys) for action in ACTIONS

@@ -3,8 +3,7 @@
 import asyncio
 import secrets
 from pathlib import Path
-
-from textual.pilot import Pilot
+from typing import TYPE_CHECKING
 
 from messages.control import View
 from tui.client import Client, Link
@@ -12,7 +11,9 @@ from tui.program import Tui
 from tui.store import Store
 from tui.terminal import take_signals
 
-VIEWS = ("tree", "vaults", "orders", "fills", "log")
+if TYPE_CHECKING:
+    from textual.pilot import Pilot
+
 # The exit codes of the command line (architecture.md section 11).
 NOT_RUNNING = 5
 TIMED_OUT = 6
@@ -31,10 +32,12 @@ def main(
     theme: str = "dark",
     view: str = "tree",
     screenshot: Path | None = None,
+    start_with: str = "bot start",
 ) -> int:
     """Run the terminal UI until the person detaches; return the exit code.
 
-    With `screenshot`, no terminal is needed: it connects, waits for the view's data, saves the
+    `start_with` is the command that starts the bot, for people who see that none runs. With
+    `screenshot`, no terminal is needed: it connects, waits for the view's data, saves the
     screen as SVG and returns 0, or 5 if no daemon listens, or 6 if the data did not come.
     """
     take_signals()
@@ -47,7 +50,15 @@ def main(
         session=f"tui-{secrets.token_hex(6)}",
         jitter=_random.random,
     )
-    app = Tui(client, store, read_only=read_only, basic=basic, theme=theme, view=view)
+    app = Tui(
+        client,
+        store,
+        read_only=read_only,
+        basic=basic,
+        theme=theme,
+        view=view,
+        start_with=start_with,
+    )
     if screenshot is None:
         return _code(app.run(mouse=False))
     return _code(app.run(headless=True, size=PICTURE_SIZE, auto_pilot=_Picture(screenshot)))
@@ -64,7 +75,7 @@ class _Picture:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    async def __call__(self, pilot: Pilot[object]) -> None:
+    async def __call__(self, pilot: "Pilot[object]") -> None:
         app = pilot.app
         assert isinstance(app, Tui), "the picture is of our own program"
         app.exit(await self._take(app))

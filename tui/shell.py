@@ -6,6 +6,7 @@ frame rate. What a person can do is in `tui/program.py`.
 """
 
 import asyncio
+import gc
 
 from textual.app import App, ComposeResult
 from textual.containers import Container, Horizontal
@@ -14,7 +15,7 @@ from textual.widgets import ContentSwitcher, Input
 from messages import control
 from messages.control import View, Welcome
 from tui import terminal, themes
-from tui.actions import ACTIONS, Grade, key_label
+from tui.actions import ACTIONS, Action, Grade, key_label
 from tui.client import Client, Link
 from tui.screens.log import LogPage
 from tui.screens.orders import FillsPage, OrdersPage
@@ -59,6 +60,7 @@ class Shell(App[int]):
         basic: bool = False,
         theme: str = "dark",
         view: str = "tree",
+        start_with: str = "bot start",
     ) -> None:
         super().__init__(driver_class=Terminal)
         self.HORIZONTAL_BREAKPOINTS = [
@@ -83,6 +85,7 @@ class Shell(App[int]):
         self._read_only = read_only
         self._theme_name = "ansi" if basic else theme
         self._basic = basic
+        self._start_with = start_with
         self._trail: list[tuple[str, str]] = []
         self._armed_until_s = 0.0
         self._flash: tuple[str, bool, float] = ("", False, 0.0)
@@ -132,7 +135,13 @@ class Shell(App[int]):
         self.run_worker(self.client.run(), name="client")
         self._subscribe()
         self.set_interval(PUMP_S, self.pump)
-        self.call_after_refresh(self.paint)
+        self.call_after_refresh(self._painted)
+
+    def _painted(self) -> None:
+        """Show the first rows; then garbage is collected again (`tui/__main__.py` paused it)."""
+        self.paint()
+        gc.freeze()
+        gc.enable()
 
     def on_resize(self) -> None:
         """Subscribe to what the new size shows, and fill it."""
@@ -189,9 +198,10 @@ class Shell(App[int]):
         board.dim(gone)
         self._tail.dim(gone)
         due = refill or not page.follow or self._ticks % LOG_EVERY_TICKS == 0
-        if refill or (due and page.view in changed):
-            query = self.filters[page.name]
-            board.note = f"no line matches /{query}" if query else page.empty
+        query = self.filters[page.name]
+        is_told = board.note != self._note(query) and board.position[1] == 0
+        if refill or is_told or (due and page.view in changed):
+            board.note = self._note(query)
             board.show(page.lines(self.store, query), now_s)
             changed.discard(page.view)
         else:
@@ -200,13 +210,23 @@ class Shell(App[int]):
             self._tail.show(self.pages["log"].lines(self.store, ""), now_s)
             changed.discard(View.LOG)
 
+    def _note(self, query: str) -> str:
+        """Return what an empty table says: what to do about it."""
+        if self.client.link() is Link.DOWN:
+            return f"no bot answers: start it with `{self._start_with}`, this screen waits for it"
+        if self.page.view not in self.store.loaded:
+            return "waiting for the bot's answer"
+        return f"no line matches /{query}: Esc clears the filter" if query else self.page.empty
+
     def _paint_banner(self, banner: Lines) -> None:
         link, welcome = self.client.link(), self.store.welcome
         text = ""
         if link is Link.STALE:
             text = f"STALE: no word for {span(self.client.silence_s())}; what you see is old"
         elif link is Link.DOWN:
-            text = f"DOWN: {clean(self.client.down_reason)}; trying again"
+            pong = self.store.pong
+            seen = f" What you see is from {clock(pong.now_ns)}Z." if pong else ""
+            text = f"DOWN, trying again.{seen} {clean(self.client.down_reason)}"
         elif welcome is not None and welcome.protocol != control.PROTOCOL_VERSION:
             text = f"version {clean(welcome.daemon_version)} speaks another protocol: read-only"
         banner.display = bool(text)
@@ -240,21 +260,25 @@ class Shell(App[int]):
         return runs
 
     def _key_line(self) -> list[Run]:
+        actions = [
+            action
+            for action in ACTIONS
+            if action.label and (not action.views or self.page.name in action.views)
+        ]
+        # The way out is never left out, whatever else has no room.
+        room = self.size.width + 1 - _key_width(actions[-1])
         runs: list[Run] = []
-        room = self.size.width
-        for action in ACTIONS:
-            if not action.label or (action.views and self.page.name not in action.views):
-                continue
-            key, label = key_label(action.keys[0]), f" {action.label} "
-            if len(key) + len(label) > room:
-                continue
+        for action in actions:
+            if action is not actions[-1]:
+                if _key_width(action) > room:
+                    continue
+                room -= _key_width(action)
             # A key that is refused now stays in its place, greyed: its use says why.
             refused = action.grade in (Grade.CONFIRM, Grade.TYPED) and not self._armed()
             runs += [
-                Run(key, "dim" if refused else "accent"),
-                Run(label, "dim" if refused else "plain"),
+                Run(key_label(action.keys[0]), "dim" if refused else "accent"),
+                Run(f" {action.label} ", "dim" if refused else "plain"),
             ]
-            room -= len(key) + len(label)
         return runs
 
     @property
@@ -318,6 +342,10 @@ class Shell(App[int]):
 
     def _armed(self) -> bool:
         return self._now_s() < self._armed_until_s
+
+
+def _key_width(action: Action) -> int:
+    return len(key_label(action.keys[0])) + len(action.label) + 2
 
 
 def _board(page: Page) -> Board:

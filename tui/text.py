@@ -11,6 +11,11 @@ _NS_PER_S = 1_000_000_000
 _THREE_DIGITS = 99.95
 # Ages and round trips are shown in these steps, so that a quiet screen sends nothing.
 _STEPS_MS = (50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000)
+# What is counted in cents, or in less; coins are counted in their hundred-millionths.
+_DECIMALS = dict.fromkeys(
+    ("USDT", "USDC", "USD", "DAI", "EUR", "GBP", "CHF", "AUD", "CAD"), 2
+) | {"JPY": 0, "KRW": 0}  # fmt: skip
+_DECIMALS_OF_COINS = 8
 # Texts cleaned lately: a screen of a thousand rows has a few thousand different cells.
 _CLEANED_KEPT = 8_192
 
@@ -30,10 +35,11 @@ class Glyphs:
     changed: str
     more: str
     rule: str
+    cursor: str
 
 
-UNICODE = Glyphs("▲", "▼", "●", "◌", "○", "■", "▸", "▾", "•", "…", "│")
-ASCII = Glyphs("^", "v", "+", "~", "-", "!", ">", "v", "*", "~", "|")
+UNICODE = Glyphs("▲", "▼", "●", "◌", "○", "■", "▸", "▾", "•", "…", "│", "▌")
+ASCII = Glyphs("^", "v", "+", "~", "-", "!", ">", "v", "*", "~", "|", ">")
 
 
 @lru_cache(maxsize=_CLEANED_KEPT)
@@ -49,16 +55,6 @@ def clean(text: str) -> str:
         char if char.isprintable() and cell_len(char) == 1 else ("?" if char.strip() else " ")
         for char in text
     )
-
-
-def fit(text: str, width: int, *, right: bool = False, more: str = UNICODE.more) -> str:
-    """Return `text` in exactly `width` cells, cut with `more` where it does not fit."""
-    if width <= 0:
-        return ""
-    if len(text) > width:
-        # Of a number the end must not be lost silently either: it is cut like text, and marked.
-        return text[: width - 1] + more
-    return text.rjust(width) if right else text.ljust(width)
 
 
 def clock(at_ns: int, *, seconds: bool = True) -> str:
@@ -88,22 +84,20 @@ def step_ms(seconds: float) -> str:
     return f">{_STEPS_MS[-1]}ms"
 
 
-def signed(amount: str, glyphs: Glyphs) -> str:
-    """Return a decimal string with its sign and arrow: `▲+12.40`, `▼-3.10`; zero has neither."""
+def signed(amount: str) -> str:
+    """Return a decimal string with its sign: `+12.40`, `-3.10`; zero has none."""
     if not amount.strip("-+0."):
         return amount.lstrip("-+")
-    if amount.startswith("-"):
-        return f"{glyphs.down}{amount}"
-    return f"{glyphs.up}+{amount.lstrip('+')}"
+    return amount if amount.startswith("-") else f"+{amount.lstrip('+')}"
 
 
-def brief(amount: str) -> str:
-    """Return a decimal string with four decimals, which is what a column has room for.
+def money(amount: str, asset: str) -> str:
+    """Return an amount as a column shows it: as many decimals as its asset is counted in.
 
     Details show the whole amount. What is no number is returned as it is.
     """
     try:
-        return f"{Decimal(amount):.4f}"
+        return f"{Decimal(amount):.{_DECIMALS.get(asset, _DECIMALS_OF_COINS)}f}"
     except InvalidOperation:
         return amount
 

@@ -2,7 +2,7 @@
 
 import click
 
-from bot.config import Environment
+from bot.environment import Environment
 from bot.errors import ERROR
 from bot.shared import data_dir_option, finish, json_option, print_rows
 

@@ -2,7 +2,8 @@
 
 import click
 
-from bot.config import ConfigError, Environment, config_file, data_folder, load
+from bot.config import ConfigError, config_file, data_folder, load
+from bot.environment import Environment
 from bot.errors import FailedError
 from bot.shared import data_dir_option, finish
 from bot.verbs.version import own_version

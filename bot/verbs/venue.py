@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 from msgspec.structs import replace
 
-from bot.config import Config, ConfigError, Environment, config_file, load
+from bot.config import Config, ConfigError, config_file, load
+from bot.environment import Environment
 from bot.errors import CONFIGURATION, ERROR, FailedError, VerbError
 from messages.settings import AtEnd, BoxSettings, Faults, MarketSettings
 

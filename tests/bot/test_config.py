@@ -7,15 +7,13 @@ import pytest
 from bot.config import (
     Config,
     ConfigError,
-    Environment,
     config_file,
     data_folder,
     load,
     parse,
-    runtime_folder,
     shipped_file,
-    socket_path,
 )
+from bot.environment import Environment, runtime_folder, socket_path
 from tests.tidy.sources import ROOT
 
 SHIPPED = shipped_file().read_text()

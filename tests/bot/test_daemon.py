@@ -21,7 +21,8 @@ from tests.tidy.sources import ROOT
 START = """
 import sys
 from pathlib import Path
-from bot.config import Environment, config_file, load
+from bot.config import config_file, load
+from bot.environment import Environment
 from bot.daemon import Options, run
 from tests.bot.trial import assemble
 environment = Environment()

@@ -113,8 +113,8 @@ BANS = (
     ),
     Ban(
         names=("os.environ", "os.environb", "os.getenv", "os.putenv", "os.unsetenv"),
-        instead="take the value as an argument; bot/config.py reads the environment",
-        allowed=("bot/config.py",),
+        instead="take the value as an argument; bot/environment.py reads the environment",
+        allowed=("bot/environment.py",),
     ),
     Ban(
         names=("print", "input"),

@@ -123,7 +123,7 @@ def test_banned_name_is_found_once_with_its_replacement(path: str, code: str) ->
         ("supervisor/clock.py", "import time\ntime.time_ns()"),
         ("supervisor/threads.py", "import trio\ntrio.to_thread.run_sync(f)"),
         ("supervisor/net.py", "import trio\ntrio.open_tcp_stream('127.0.0.1', 1)"),
-        ("bot/config.py", "import os\nos.environ['HOME']"),
+        ("bot/environment.py", "import os\nos.environ['HOME']"),
         ("bot/cli.py", "print('hello')"),
         ("tui/client.py", "import asyncio"),
         ("tests/state/test_a.py", "import random\nrandom.Random(7)"),

@@ -17,21 +17,21 @@ class OrdersPage(Page):
     name = "orders"
     view = View.ORDERS
     also = (View.FILLS,)
-    empty = "no order yet"
+    empty = "no order yet: 2 shows what each sleeve waits for"
     columns = (
         Column("time UTC", 8, 1),
-        Column("symbol", 9, 1),
+        Column("symbol", 8, 1, grow=True),
         Column("side", 6, 1),
-        Column("quantity", 12, 1, right=True),
-        Column("price", 10, 1, right=True),
-        Column("filled", 12, 2, right=True, marked=True),
-        Column("average", 10, 4, right=True),
-        Column("state", 16, 1),
-        Column("sleeve", 8, 3),
+        Column("quantity", 8, 1, right=True),
+        Column("price", 8, 1, right=True),
+        Column("filled", 8, 2, right=True, marked=True),
+        Column("average", 8, 4, right=True),
+        Column("state", 10, 1, grow=True),
+        Column("sleeve", 6, 3, grow=True),
         Column("type", 6, 6),
         Column("user", 8, 7),
-        Column("our id", 12, 5, grow=1),
-        Column("why", 10, 8, grow=1),
+        Column("our id", 12, 5, grow=True),
+        Column("why", 10, 8, grow=True),
     )
 
     def lines(self, store: Store, query: str) -> list[Line]:
@@ -90,19 +90,19 @@ class FillsPage(Page):
 
     name = "fills"
     view = View.FILLS
-    empty = "no fill yet"
+    empty = "no fill yet: 3 shows the orders that wait for one"
     columns = (
         Column("time UTC", 8, 1),
-        Column("symbol", 9, 1),
+        Column("symbol", 8, 1, grow=True),
         Column("side", 6, 1),
-        Column("quantity", 12, 1, right=True),
-        Column("price", 10, 1, right=True),
-        Column("fee", 10, 2, right=True),
+        Column("quantity", 8, 1, right=True),
+        Column("price", 8, 1, right=True),
+        Column("fee", 6, 2, right=True),
         Column("in", 5, 2),
         Column("as", 6, 3),
-        Column("sleeve", 8, 4),
-        Column("our id", 12, 5, grow=1),
-        Column("venue's id", 12, 6, grow=1),
+        Column("sleeve", 6, 4, grow=True),
+        Column("our id", 12, 5, grow=True),
+        Column("venue's id", 12, 6, grow=True),
     )
 
     def lines(self, store: Store, query: str) -> list[Line]:

@@ -20,16 +20,16 @@ class TreePage(Page):
 
     name = "tree"
     view = View.TREE
-    empty = "the tree has not arrived yet"
+    empty = "no actor is shown: r asks for the tree again"
     columns = (
-        Column("actor", 26, 1, grow=3),
-        Column("state", 12, 1),
+        Column("actor", 26, 1, grow=True),
+        Column("state", 11, 1),
         Column("kind", 10, 4),
         Column("inc", 4, 6, right=True),
         Column("restarts", 8, 2, right=True, marked=True),
         Column("mailbox", 7, 2, right=True),
         Column("handled", 8, 3, right=True),
-        Column("reason", 12, 5, grow=2),
+        Column("reason", 12, 5, grow=True),
     )
 
     def __init__(self, glyphs: Glyphs) -> None:

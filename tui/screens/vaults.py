@@ -4,7 +4,7 @@ from messages.control import View
 from messages.views import SleeveView, VaultView, ViewRow, matches
 from tui.screens.page import Jump, Page, labelled, state_tone
 from tui.store import Store
-from tui.text import brief, clean, signed
+from tui.text import clean, money, signed
 from tui.widgets.board import Column, Line
 from tui.widgets.painted import Run
 
@@ -17,21 +17,21 @@ class VaultsPage(Page):
     name = "vaults"
     view = View.VAULTS
     also = (View.ORDERS,)
-    empty = "no vault has told its balance yet"
+    empty = "no vault yet: bot.toml names those of the first run; `bot doctor` says what is wrong"
     columns = (
-        Column("vault / sleeve", 18, 1, grow=2),
-        Column("state", 13, 1),
-        Column("total/given", 11, 1, right=True, marked=True),
-        Column("free/cash", 11, 3, right=True, marked=True),
+        Column("vault / sleeve", 14, 1, grow=True),
+        Column("state", 9, 1, grow=True),
+        Column("total/alloc", 11, 1, right=True, marked=True),
+        Column("free/cash", 9, 3, right=True, marked=True),
         Column("reserve/held", 12, 5, right=True),
-        Column("position", 10, 2, right=True, marked=True),
-        Column("realised", 11, 1, right=True, marked=True),
-        Column("unrealised", 11, 4, right=True),
-        Column("entry", 9, 6, right=True),
-        Column("fees", 8, 7, right=True),
-        Column("swept", 9, 8, right=True),
+        Column("position", 8, 2, right=True, marked=True),
+        Column("realised", 8, 1, right=True, marked=True),
+        Column("unrealised", 10, 4, right=True, marked=True),
+        Column("entry", 7, 6, right=True),
+        Column("fees", 6, 7, right=True),
+        Column("swept", 6, 8, right=True),
         Column("symbol", 10, 6),
-        Column("why", 10, 9, grow=1),
+        Column("why", 10, 9, grow=True),
     )
 
     def lines(self, store: Store, query: str) -> list[Line]:
@@ -51,26 +51,35 @@ class VaultsPage(Page):
 
     def _vault(self, row: VaultView) -> Line:
         name = row.vault or row.address
+        total, free, reserve, realised, unrealised, fees = (
+            money(clean(amount), row.asset)
+            for amount in (
+                row.total, row.remaining, row.reserve, row.realised, row.unrealised, row.fees
+            )
+        )  # fmt: skip
         cells = (
-            clean(f"{row.user} {name}".strip()), self.state(row.mode), brief(clean(row.total)),
-            brief(clean(row.remaining)), brief(clean(row.reserve)), "", self._signed(row.realised),
-            self._signed(row.unrealised), "", brief(clean(row.fees)), "", clean(row.asset),
+            clean(f"{row.user} {name}".strip()), self.state(row.mode), total, free, reserve, "",
+            signed(realised), signed(unrealised), "", fees, "", clean(row.asset),
             clean(row.environment),
         )  # fmt: skip
         return Line(row.address, cells, accents=self._accents(row.mode, cells))
 
     def _sleeve(self, row: SleeveView) -> Line:
         style = f" ({row.style})" if row.style != row.sleeve else ""
+        asset = row.symbol.partition("/")[2].partition(":")[0]
+        allocated, cash, held, realised, unrealised, fees, swept = (
+            money(clean(amount), asset)
+            for amount in (
+                row.allocated, row.cash, row.reserved, row.realised, row.unrealised, row.fees,
+                row.swept,
+            )
+        )  # fmt: skip
         cells = (
-            clean(f"  {row.sleeve}{style}"), self.state(row.state), brief(clean(row.allocated)),
-            brief(clean(row.cash)), brief(clean(row.reserved)), clean(row.position),
-            self._signed(row.realised), self._signed(row.unrealised), clean(row.average_entry),
-            brief(clean(row.fees)), brief(clean(row.swept)), clean(row.symbol), clean(row.reason),
+            clean(f"  {row.sleeve}{style}"), self.state(row.state), allocated, cash, held,
+            clean(row.position), signed(realised), signed(unrealised), clean(row.average_entry),
+            fees, swept, clean(row.symbol), clean(row.reason),
         )  # fmt: skip
         return Line(row.address, cells, accents=self._accents(row.state, cells))
-
-    def _signed(self, amount: str) -> str:
-        return signed(brief(clean(amount)), self.glyphs)
 
     def _accents(self, state: str, cells: tuple[str, ...]) -> tuple[tuple[int, str], ...]:
         accents = [(_STATE, state_tone(state))]
@@ -110,15 +119,16 @@ def _vault_detail(vault: VaultView) -> list[list[Run]]:
     return [
         labelled(
             (
-                ("vault", vault.address), ("venue", vault.venue),
-                ("environment", vault.environment), ("mode", vault.mode),
+                ("total", f"{vault.total} {vault.asset}"), ("tradeable", vault.tradeable),
+                ("free", vault.remaining), ("reserve", vault.reserve),
+                ("realised", signed(vault.realised)), ("unrealised", signed(vault.unrealised)),
+                ("fees", vault.fees),
             )
         ),
         labelled(
             (
-                ("total", vault.total), ("tradeable", vault.tradeable),
-                ("free", vault.remaining), ("reserve", vault.reserve), ("fees", vault.fees),
-                ("in", vault.asset),
+                ("vault", vault.address), ("venue", vault.venue),
+                ("environment", vault.environment), ("mode", vault.mode),
             )
         ),
     ]  # fmt: skip
@@ -128,17 +138,20 @@ def _sleeve_detail(vault: VaultView, sleeve: SleeveView, store: Store) -> list[l
     lines = [
         labelled(
             (
-                ("sleeve", sleeve.address), ("style", sleeve.style),
-                ("strategy", sleeve.strategy), ("state", sleeve.state), ("because", sleeve.reason),
+                ("because", sleeve.reason), ("style", sleeve.style),
+                ("strategy", sleeve.strategy),
             )
         ),
         labelled(
             (
                 ("position", f"{sleeve.position} {sleeve.symbol.split('/')[0]}"),
-                ("entry", sleeve.average_entry), ("cash", sleeve.cash), ("held", sleeve.reserved),
-                ("swept", sleeve.swept), ("fees", sleeve.fees), ("in", vault.asset),
+                ("entry", sleeve.average_entry), ("cash", f"{sleeve.cash} {vault.asset}"),
+                ("held", sleeve.reserved), ("realised", signed(sleeve.realised)),
+                ("unrealised", signed(sleeve.unrealised)), ("swept", sleeve.swept),
+                ("fees", sleeve.fees),
             )
         ),
+        labelled((("sleeve", sleeve.address),)),
     ]  # fmt: skip
     orders = [
         order

@@ -6,7 +6,11 @@ from pathlib import Path
 import msgspec
 from textual.theme import Theme
 
-THEMES = ("dark", "light", "contrast", "ansi")
+from tui.choices import THEMES
+
+__all__ = ["THEMES", "load"]
+
+
 _FOLDER = Path(__file__).parent
 
 

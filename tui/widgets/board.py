@@ -3,26 +3,17 @@
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 
-from tui.text import UNICODE, Glyphs, fit
+from tui.text import UNICODE, Glyphs
+from tui.widgets.columns import Column, Needs, Place, arrange, cell_of
 from tui.widgets.painted import Painted, Run
+
+__all__ = ["Board", "Column", "Line"]
 
 # A changed number stays marked this long: long enough to be seen by someone who looked away.
 MARK_S = 3.0
 _HEADER = 1
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column; those with a low `priority` number stay longest when the window is narrow."""
-
-    title: str
-    width: int
-    priority: int
-    right: bool = False
-    grow: int = 0
-    """Share of the width that is left over."""
-    marked: bool = False
-    """A number whose changes are marked in the gap behind it."""
+# The sign of the line under the cursor stands in a cell of its own before the columns.
+_GUTTER = 1
 
 
 @dataclass(frozen=True)
@@ -34,13 +25,6 @@ class Line:
     tone: str = "plain"
     accents: tuple[tuple[int, str], ...] = ()
     """(column, tone) of cells that differ from the line's."""
-
-
-@dataclass(frozen=True)
-class _Place:
-    column: int
-    width: int
-    right: bool
 
 
 @dataclass
@@ -79,7 +63,8 @@ class Board(Painted):
         self._by_key: dict[str, int] = {}
         self._cursor = Cursor()
         self._dimmed = False
-        self._places: tuple[int, list[_Place]] = (-1, [])
+        self._needs = Needs(columns)
+        self._places: tuple[int, list[Place]] = (-1, [])
         self.note = ""
         """Shown in place of lines when there are none."""
 
@@ -88,7 +73,10 @@ class Board(Painted):
     def show(self, lines: list[Line], now_s: float) -> None:
         """Show `lines`; the cursor stays on its line, and that line stays where it is."""
         self._mark_changes(lines, now_s)
+        former = self._lines
         self._lines = lines
+        if self._see(lines, former):
+            self._places = (-1, [])
         self._by_key = {line.key: index for index, line in enumerate(lines)}
         cursor = self._cursor
         if cursor.key is None:
@@ -194,51 +182,57 @@ class Board(Painted):
             return (Run(self._header(), "header"),)
         index = self._cursor.top + y - _HEADER
         if index >= len(self._lines):
-            return (Run(self.note, "dim"),) if not self._lines and y == _HEADER else ()
+            return (Run(f" {self.note}", "dim"),) if not self._lines and y == _HEADER else ()
         line = self._lines[index]
         if index == self._cursor.index:
             # One run: the words and signs in the cells carry the meaning without their colours.
             cells = (
                 self._cell(line, place) + self._gap(line, place)[0] for place in self._layout()
             )
-            return (Run("".join(cells), "cursor"),)
+            return (Run(f"{self._glyphs.cursor}{''.join(cells)}", "cursor"),)
         return self._styled(line)
 
     def _styled(self, line: Line) -> tuple[Run, ...]:
         base = "dim" if self._dimmed else line.tone
         accents = {} if self._dimmed else dict(line.accents)
-        runs: list[Run] = []
+        runs = [Run(" " * _GUTTER, base)]
         for place in self._layout():
             gap, gap_tone = self._gap(line, place)
             for text, tone in (
                 (self._cell(line, place), accents.get(place.column, base)),
                 (gap, base if self._dimmed else gap_tone or base),
             ):
-                if runs and runs[-1].tone == tone:
+                if runs[-1].tone == tone:
                     runs[-1] = Run(runs[-1].text + text, tone)
                 else:
                     runs.append(Run(text, tone))
         return tuple(runs)
 
-    def _cell(self, line: Line, place: _Place) -> str:
-        text = line.cells[place.column]
-        return fit(text, place.width, right=place.right, more=self._glyphs.more)
+    def _cell(self, line: Line, place: Place) -> str:
+        return cell_of(line.cells[place.column], place, self._glyphs.more)
 
-    def _gap(self, line: Line, place: _Place) -> tuple[str, str]:
+    def _gap(self, line: Line, place: Place) -> tuple[str, str]:
         mark = self._cursor.marks.get((line.key, place.column))
-        return (mark.sign, mark.tone) if mark else (" ", "")
+        return (mark.sign.ljust(place.gap), mark.tone) if mark else (" " * place.gap, "")
 
     def _header(self) -> str:
-        return "".join(
-            fit(self.columns[place.column].title, place.width, right=place.right) + " "
+        titles = (
+            cell_of(self.columns[place.column].title, place, self._glyphs.more) + " " * place.gap
             for place in self._layout()
         )
+        return " " * _GUTTER + "".join(titles)
 
-    def _layout(self) -> list[_Place]:
+    def _layout(self) -> list[Place]:
         width = self.size.width
         if self._places[0] != width:
-            self._places = (width, _arrange(self.columns, width))
+            self._places = (width, arrange(self.columns, self._needs, width - _GUTTER))
         return self._places[1]
+
+    def _see(self, lines: list[Line], former: list[Line]) -> bool:
+        """Learn how wide the columns must be; most lines are the same objects as before."""
+        known = {id(line) for line in former}
+        grew = [self._needs.see(line.cells) for line in lines if id(line) not in known]
+        return any(grew)
 
     def shown_columns(self) -> list[str]:
         """Return the titles of the columns that have room now."""
@@ -273,23 +267,4 @@ class Board(Painted):
 
 
 def _number(cell: str) -> Decimal:
-    return Decimal(cell.lstrip("▲▼^v ") or "0")
-
-
-def _arrange(columns: tuple[Column, ...], width: int) -> list[_Place]:
-    """Choose the columns that fit, most important first; those that grow share what is left."""
-    chosen: set[int] = set()
-    left = width
-    for index in sorted(range(len(columns)), key=lambda index: columns[index].priority):
-        need = columns[index].width + 1
-        if need > left and chosen:
-            break
-        chosen.add(index)
-        left -= need
-    shares = sum(columns[index].grow for index in chosen)
-    places: list[_Place] = []
-    for index in sorted(chosen):
-        column = columns[index]
-        extra = max(left, 0) * column.grow // shares if column.grow else 0
-        places.append(_Place(index, min(column.width + extra, max(width - 1, 1)), column.right))
-    return places
+    return Decimal(cell.strip() or "0")

@@ -5,6 +5,7 @@ so one region per line, ended at the last changed cell, and few style runs in it
 38 bytes).
 """
 
+import textwrap
 from collections.abc import Iterable
 from typing import ClassVar, NamedTuple
 
@@ -136,12 +137,30 @@ def _broken(line: Iterable[Run], width: int) -> list[list[Run]]:
     pair: list[Run] = []
     for run in [*line, Run("", "dim")]:
         if run.tone == "dim" and pair:
-            need = sum(len(member.text) for member in pair)
+            need = sum(len(member.text.rstrip()) for member in pair)
             if need > room and parts[-1]:
                 parts.append([])
                 room = width
-            parts[-1] += pair
-            room -= need
+            if need > width:
+                parts[-1:] = _wrapped(pair, width)
+                room = 0
+            else:
+                parts[-1] += pair
+                room -= sum(len(member.text) for member in pair)
             pair = []
         pair.append(run)
     return parts
+
+
+def _wrapped(pair: list[Run], width: int) -> list[list[Run]]:
+    """Break what is longer than a line between words, or inside one that is longer still."""
+    label = [run for run in pair if run.tone == "dim"]
+    value = [run for run in pair if run.tone != "dim"]
+    indent = sum(len(run.text) for run in label)
+    text = textwrap.wrap(
+        "".join(run.text for run in value), max(width, indent + 8), initial_indent=" " * indent
+    )
+    if not text:
+        return [label]
+    tone = value[0].tone
+    return [[*label, Run(text[0][indent:], tone)], *([Run(part, tone)] for part in text[1:])]

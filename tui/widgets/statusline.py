@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from messages.control import Pong, Welcome
 from messages.views import StatusView
 from tui.client import Link
-from tui.text import Glyphs, brief, clean, clock, signed, span, step_ms
+from tui.text import Glyphs, clean, clock, money, signed, span, step_ms
 from tui.widgets.painted import Lines, Run
 
 # A loop this late trades late: worth a warning colour.
@@ -40,7 +40,7 @@ class StatusLine(Lines):
         gap = f" {glyphs.rule} "
         runs: list[Run] = []
         room = self.size.width
-        for part in _parts(facts, glyphs):
+        for part in _parts(facts):
             need = sum(len(run.text) for run in part) + (len(gap) if runs else 0)
             if need > room:
                 break
@@ -51,14 +51,14 @@ class StatusLine(Lines):
         self.show([runs])
 
 
-def _parts(facts: Facts, glyphs: Glyphs) -> list[list[Run]]:
+def _parts(facts: Facts) -> list[list[Run]]:
     parts = [_identity(facts), _link(facts), *_trading(facts.status)]
     if facts.doubts:
         parts.insert(2, [Run(f"{facts.doubts} acts in doubt", "alert")])
     if facts.frozen:
         parts.insert(1, [Run("painting paused", "alert")])
     if facts.status is not None:
-        parts += _figures(facts.status, glyphs)
+        parts += _figures(facts.status)
     if facts.pong is not None:
         lag_s = facts.pong.loop_lag_ns / 1e9
         parts.append([Run(f"lag {step_ms(lag_s)}", "warn" if lag_s > LAG_WARN_S else "plain")])
@@ -91,12 +91,12 @@ def _trading(status: StatusView | None) -> list[list[Run]]:
     return [[Run(f"{clean(mode)} trading", "plain" if mode == "ACTIVE" else "warn")]]
 
 
-def _figures(status: StatusView, glyphs: Glyphs) -> list[list[Run]]:
+def _figures(status: StatusView) -> list[list[Run]]:
     parts = [[Run(f"open {status.orders_open}")]]
     for amount in status.realised:
-        text = signed(brief(clean(amount.amount)), glyphs)
+        text = signed(money(clean(amount.amount), amount.asset))
         tone = "down" if "-" in text else "up" if "+" in text else "plain"
-        parts.append([Run("pnl "), Run(text, tone), Run(f" {clean(amount.asset)}")])
+        parts.append([Run("realised "), Run(text, tone), Run(f" {clean(amount.asset)}")])
     if status.quarantined:
         parts.insert(0, [Run(f"{status.quarantined} set aside", "fail")])
     parts.append([Run(f"fills {status.fills}")])
