@@ -18,6 +18,7 @@ from state.database import (
     Database,
     configure,
     immediate,
+    migrate,
     migrations,
     refusing,
     sync_folder,
@@ -144,8 +145,14 @@ def _renew(part: Path, lineage: bytes) -> None:
     connection = apsw.Connection(str(part))
     try:
         configure(connection)
+        version = int(connection.pragma("user_version") or 0)
+        for number, text in enumerate(migrations()[version:], start=version + 1):
+            migrate(connection, number, text)
         with immediate(connection):
-            connection.execute("UPDATE meta SET lineage = ?", (lineage,))
+            connection.execute(
+                "UPDATE meta SET tail_lineage = coalesce(tail_lineage, lineage), lineage = ?",
+                (lineage,),
+            )
     finally:
         connection.close()
 

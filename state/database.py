@@ -72,6 +72,8 @@ class Database:
         self.settings = settings
         self.ballast = Ballast(folder, settings.ballast_bytes)
         self.lineage = b""
+        self.tail_lineage = b""
+        """Under which the turns in it were made: another one right after a restore."""
         self.boot = 0
         self._lock = lock
         self.writer = self._connect(readonly=False)
@@ -175,18 +177,20 @@ class Database:
         if found == 0 and self.writer.execute("SELECT count(*) FROM sqlite_master").get:
             raise DatabaseForeignError(self.path, 0)
         for number, text in enumerate(known[found:], start=found + 1):
-            _migrate(self.writer, number, text)
+            migrate(self.writer, number, text)
         make_durable(self.writer)
 
     def _start(self, draw: Callable[[int], bytes]) -> None:
-        found = fetch_one(self.writer, "SELECT lineage, boot FROM meta")
-        lineage, boot = found if found is not None else (draw(LINEAGE_BYTES), 0)
+        found = fetch_one(self.writer, "SELECT lineage, boot, tail_lineage FROM meta")
+        lineage, boot, tail = found if found is not None else (draw(LINEAGE_BYTES), 0, None)
         with immediate(self.writer):
             self.writer.execute(
-                "INSERT OR REPLACE INTO meta (one, lineage, boot) VALUES (1, ?, ?)",
+                "INSERT INTO meta (one, lineage, boot) VALUES (1, ?, ?) "
+                "ON CONFLICT (one) DO UPDATE SET boot = excluded.boot",
                 (lineage, boot + 1),
             )
         self.lineage, self.boot = lineage, boot + 1
+        self.tail_lineage = tail or lineage
         assert len(self.lineage) == LINEAGE_BYTES, "a lineage has 128 bits"
 
 
@@ -247,7 +251,8 @@ def migrations() -> list[str]:
     return [text for _, text in found]
 
 
-def _migrate(connection: apsw.Connection, number: int, text: str) -> None:
+def migrate(connection: apsw.Connection, number: int, text: str) -> None:
+    """Bring a database one version further, in one transaction."""
     # The layout of the file can only be chosen before anything is in it, outside a transaction.
     while (layout := re.match(r"\s*PRAGMA (?:page_size|auto_vacuum)[^;]*;", text)) is not None:
         connection.execute(layout.group())

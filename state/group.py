@@ -56,7 +56,11 @@ class Audited(NamedTuple):
     detail: str
 
 
-Act = Named | Concluded | Released | Configured | Audited | Snapshot | SetAside
+class Adopted(NamedTuple):
+    """Every actor was folded and snapshotted: the lineage before a restore is needed no more."""
+
+
+Act = Adopted | Named | Concluded | Released | Configured | Audited | Snapshot | SetAside
 
 
 class Mark(NamedTuple):

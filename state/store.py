@@ -20,6 +20,7 @@ from state.group import (
     POST_BYTES,
     TURN_BYTES,
     Act,
+    Adopted,
     Audited,
     Concluded,
     Configured,
@@ -74,6 +75,7 @@ class Store:
         self._retention = Retention(database.writer, self._writer, keep or Keep())
         self._checkpointer = None if database.exclusive else database.checkpointer()
         self.lineage = database.lineage
+        self.tail_lineage = database.tail_lineage
         self.boot = database.boot
         self.database = database
         self._names = {name: number for number, name in self._stored_names()}
@@ -179,6 +181,10 @@ class Store:
         assert reason or not discard, "a discard has a reason"
         item = self._quarantine.pop(position)
         self._act(Released(item, discard, operator, reason), len(reason))
+
+    def adopt_lineage(self) -> None:
+        self.tail_lineage = self.lineage
+        self._act(Adopted(), 0)
 
     def configured(self, actor: int, configuration: bytes) -> None:
         self._act(Configured(actor, configuration), len(configuration))

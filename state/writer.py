@@ -17,7 +17,7 @@ from state.bodies import Block, encode_block, fetch_block
 from state.database import Database, immediate, rollback
 from state.errors import PoisonTurnError
 from state.gate import Gate, Passage
-from state.group import Audited, Concluded, Configured, Group, Named, Released
+from state.group import Adopted, Audited, Concluded, Configured, Group, Named, Released
 from state.snapshots import Kept, Shelf
 from state.sql import Value, fetch_all, fetch_one, fill, insert_many
 from state.tables import (
@@ -203,6 +203,8 @@ class Writer:
             elif isinstance(act, Released):
                 self._release(act, moves)
                 audited.append(_release_audit(act, change.newest_ns))
+            elif isinstance(act, Adopted):
+                self._connection.execute("UPDATE meta SET tail_lineage = NULL")
             elif isinstance(act, Configured):
                 self._connection.execute(
                     "INSERT OR REPLACE INTO configurations (actor, configuration) VALUES (?, ?)",

@@ -134,6 +134,10 @@ class Context:
         digest = hashlib.blake2b(payload, digest_size=16, person=b"canopy-id").hexdigest()
         return f"{digest[:8]}-{digest[8:12]}-{digest[12:16]}-{digest[16:20]}-{digest[20:]}"
 
+    def continue_as(self, lineage: bytes) -> None:
+        """Make ids and random numbers of another lineage from here on."""
+        self._lineage = lineage
+
     def restart_ids(self) -> None:
         """Have `new_id` count from the start of this message again: it is handled once more."""
         self._ids_seq = 0

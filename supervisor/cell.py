@@ -144,6 +144,7 @@ class Cell:
             if divergence is not None:
                 fold = self._diverged(NondeterminismError(self.address, divergence))
                 break
+        fold.context.continue_as(house.journal.lineage)
         self.fold = fold
         self.incarnation += 1
         self._stopping = False
@@ -157,7 +158,7 @@ class Cell:
         actor = self.spec.start()
         assert isinstance(actor, Actor), f"{self.address} is the cell of an actor"
         house = self._house
-        lineage = house.journal.lineage
+        lineage = house.journal.lineage if self._restored else house.journal.tail_lineage
         fold = Fold(actor, lineage, self.actor_id, self.address, paranoid=house.paranoid)
         if self._snapshot is not None:
             fold.load(self._snapshot)

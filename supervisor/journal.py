@@ -129,6 +129,8 @@ class Journal(Protocol):
     """128 random bits, drawn when the database was made, and again by a restore."""
     boot: int
     """The number of this start, from 1."""
+    tail_lineage: bytes
+    """Under which what `restore` returns was made: not `lineage` right after a backup's restore."""
 
     @property
     def degraded(self) -> str:
@@ -173,6 +175,9 @@ class Journal(Protocol):
     def configured(self, actor: int, configuration: bytes) -> None:
         """Remember the newest configuration sent to `actor`."""
 
+    def adopt_lineage(self) -> None:
+        """Say that every actor has a snapshot, so that nothing is folded under `tail_lineage`."""
+
     # --- durability
     def after_commit(self, call: Callable[[], None]) -> None:
         """Have `call` called once all appended so far is durable; closes the group now."""
@@ -214,7 +219,7 @@ class MemoryJournal:
     """
 
     def __init__(self, lineage: bytes = bytes(16), boot: int = 1) -> None:
-        self.lineage = lineage
+        self.lineage = self.tail_lineage = lineage
         self.boot = boot
         self._names: dict[str, int] = {}
         self._configurations: dict[int, bytes] = {}
@@ -255,6 +260,9 @@ class MemoryJournal:
         assert operator, "a release names its operator"
         assert reason or not discard, "a discard has a reason"
         del self._quarantine[position]
+
+    def adopt_lineage(self) -> None:
+        self.tail_lineage = self.lineage
 
     def configured(self, actor: int, configuration: bytes) -> None:
         self._configurations[actor] = configuration

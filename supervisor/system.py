@@ -146,10 +146,21 @@ class System:
 
     async def _open_when_started(self, on_open: Callable[[], None] | None) -> None:
         await self.root.wait_started()
+        await self._adopt_lineage()
         self.gate.set()
         if on_open is not None:
             on_open()
         await self.timers.run()
+
+    async def _adopt_lineage(self) -> None:
+        """After a restore from a backup: leave nothing to be folded under the lineage before it."""
+        if self.journal.tail_lineage == self.journal.lineage:
+            return
+        for cell in self.cells.values():
+            if cell.fold is not None:
+                cell.take_snapshot()
+        self.journal.adopt_lineage()
+        await self.journal.committed()
 
     # --- building
 

@@ -22,7 +22,7 @@ from state.store import Store
 from supervisor.actor import Actor, Context, State
 from supervisor.clock import ProcessClock
 from supervisor.port import Command, Port, PortContext
-from supervisor.spec import Backoff, ChildSpec, SupervisorSpec
+from supervisor.spec import Backoff, ChildSpec, Poison, SupervisorSpec
 from supervisor.system import System
 
 ACCOUNTS = 6
@@ -162,7 +162,8 @@ def spec(store: Store, folder: Path) -> SupervisorSpec:
             ChildSpec(name="store", start=lambda: StorePort(store), significant=True),
             ChildSpec(name="outside", start=lambda: Outside(folder / "outside.txt")),
             accounts,
-            ChildSpec(name="clockwork", start=Clockwork),
+            # It draws and makes ids: folded under another lineage it would refuse to start.
+            ChildSpec(name="clockwork", start=Clockwork, poison=Poison.BLOCK),
         ),
     )
 

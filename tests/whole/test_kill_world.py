@@ -6,11 +6,14 @@ import random
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from state.backup import copy_out, restore_backup
 from state.database import Settings
+from state.look import Look
 from state.store import Store
 from supervisor.actor import Actor
 from supervisor.fold import Fold
@@ -73,6 +76,30 @@ def check(folder: Path) -> None:
 def test_killed_six_times_it_adds_up(tmp_path: Path) -> None:
     kill_at_random(tmp_path, kills=6, seed=1)
     check(tmp_path)
+
+
+def test_a_backup_made_while_it_runs_goes_on_when_restored(tmp_path: Path) -> None:
+    """Its tail is folded under the lineage that made it, and what comes after under a new one."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    process = start(first, "run")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "running\n"
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(1.0)
+    with Look(first / "data") as look:
+        copy_out(look.connection, tmp_path / "backup.db")
+        lineage = look.lineage
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    restore_backup(tmp_path / "backup.db", second / "data")
+    for _ in range(2):
+        books = settle(second)
+        balances = [book["balance"] for address, book in books.items() if "accounts" in address]
+        assert sum(balances) == kill_world.ACCOUNTS * kill_world.OPENING
+    with Look(second / "data") as look:
+        assert look.lineage != lineage
 
 
 @pytest.mark.check
