@@ -1,6 +1,6 @@
 """One port for HTTP and WebSocket; requests and messages, faults included, for an `Application`."""
 
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from typing import Protocol
 
 import trio
@@ -126,10 +126,19 @@ def is_from_this_machine(stream: HalfCloseableStream) -> bool:
     if not isinstance(stream, trio.SocketStream):
         return True  # a simulated connection lies within the process
     try:
-        host = str(stream.socket.getpeername()[0])
-        return ip_address(host.partition("%")[0]).is_loopback
-    except (OSError, ValueError):
-        return False  # it is gone already, or its address is none that we know
+        return is_loopback(str(stream.socket.getpeername()[0]))
+    except OSError:
+        return False  # it is gone already
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an IP address, perhaps with a zone, is one of this machine's own."""
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    inner = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return (inner or address).is_loopback
 
 
 def _spoiled(reply: HttpReply, decision: Decision) -> HttpReply:

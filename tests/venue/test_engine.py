@@ -15,6 +15,7 @@ import trio
 from supervisor.clock import ManualClock
 from tests.venue.boxes import SYMBOL, RestClient, Untyped, config, running_box
 from tests.venue.exchanges import SPEC, limit, market
+from tests.venue.stopping import stop
 from venue.config import MarketConfig, VenueConfigError
 from venue.engine import Engine
 from venue.orders import BUY, SELL, OrderStatus
@@ -27,15 +28,6 @@ HOUR_NS = 3_600 * 10**9
 def make_engine(path: Path, clock: ManualClock) -> Engine:
     settings = config(data_file=str(path), markets=(MarketConfig(spec=SPEC),))
     return Engine(settings, clock, Storage(str(path)), clock.now_ns())
-
-
-async def stop(engine: Engine) -> None:
-    """Commit what is open and close the file."""
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(engine.commits.run)
-        await engine.settle()
-        nursery.cancel_scope.cancel()
-    engine.storage.close()
 
 
 def remembered(engine: Engine) -> Untyped:

@@ -1,5 +1,6 @@
 """The port itself: what peers that do not behave get, and that nobody else notices."""
 
+import httpx2
 import msgspec
 import pytest
 import trio
@@ -8,6 +9,7 @@ from supervisor.clock import ManualClock
 from tests.venue.boxes import ALICE, RestClient, config, hear, running_box
 from venue.box import serve_venue
 from venue.config import VenueConfig, VenueConfigError
+from venue.server import is_loopback
 
 
 async def sent(alice: RestClient, data: bytes) -> bytes:
@@ -72,3 +74,33 @@ async def test_requests_may_come_in_one_packet() -> None:
 async def test_a_wrong_configuration_is_named(settings: VenueConfig, text: str) -> None:
     with pytest.raises(VenueConfigError, match=text):
         await serve_venue(settings, ManualClock(10**18))
+
+
+@pytest.mark.parametrize(
+    ("host", "is_local"),
+    [
+        ("127.0.0.1", True),
+        ("127.8.9.1", True),
+        ("::1", True),
+        ("::ffff:127.0.0.1", True),
+        ("192.0.2.7", False),
+        ("2001:db8::1", False),
+        ("fe80::1%eth0", False),
+        ("", False),
+    ],
+)
+def test_who_is_on_this_machine(host: str, is_local: bool) -> None:
+    assert is_loopback(host) is is_local
+
+
+async def test_administration_is_refused_to_other_machines(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with running_box() as alice:
+        assert "protocol" in await alice.admin("status")
+        monkeypatch.setattr("venue.server.is_loopback", lambda host: False)
+        async with httpx2.AsyncClient(timeout=10, trust_env=False) as http:
+            remote = RestClient(alice.port, http)
+            assert "this machine" in (await remote.admin("status"))["error"]
+            assert "this machine" in (await remote.admin("tokens/revoke", {}))["error"]
+            await remote.result("Balance")
