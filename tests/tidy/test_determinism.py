@@ -1,7 +1,10 @@
 """Pure actors are pure, as far as their text shows it; and the rule finds what it is there for."""
 
+import inspect
+
 import pytest
 
+from supervisor.probe import Probe
 from tests.tidy.determinism import impurities, pure_modules
 from tests.tidy.sources import Source, sources
 from tests.tidy.test_tidy import refuse
@@ -74,3 +77,10 @@ def test_every_kind_of_actor_is_looked_at_and_no_port() -> None:
 
 def test_the_actors_are_pure() -> None:
     refuse(f for source in pure_modules(sources()) for f in impurities(source))
+
+
+def test_every_actor_suite_probes_in_paranoid_mode() -> None:
+    assert inspect.signature(Probe).parameters["paranoid"].default is True
+    suites = [source for source in sources() if source.path.startswith("tests/actors/")]
+    assert any("Probe(" in source.text for source in suites)
+    assert [source.path for source in suites if "paranoid=False" in source.text] == []

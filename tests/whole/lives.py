@@ -42,7 +42,7 @@ EXPECTED: dict[str, set[str]] = {
 
 
 # After so many crashes at once, comparing with the venue waits for the budget of its reads.
-AFTER_CRASH_S = 60.0
+AFTER_CRASH_S = 90.0
 
 
 class Kept(msgspec.Struct, frozen=True):

@@ -51,8 +51,12 @@ PORTS = (f"{VENUE}/public/feed", f"{ACCOUNT}/line", f"{ACCOUNT}/stream", f"{VENU
 BOX_FILE = "kraken-sim.db"
 # Well above the two seconds before its expiry in which the line sends an order no more.
 SUBMIT_EXPIRY_MS = 4_000
+# An account is read half a time a second at most: what crashes ask for needs most of that.
+RECONCILE_EVERY_S = 30
 # On two busy cores a start takes seconds; nothing that is waited for takes so long otherwise.
-WAIT_S = 20.0
+WAIT_S = 30.0
+# An order whose fate is unknown is inquired about within the budget of reads.
+SETTLE_S = 90.0
 LOOK_EVERY_S = 0.02
 
 Change = Callable[[SupervisorSpec], SupervisorSpec]
@@ -68,7 +72,7 @@ class World:
         self.faults = Faults(lambda: self.system.gate.is_set())
         self._change = change
         environment = Environment({"CANOPY_RUNTIME_DIR": str(folder / "run"), "HOME": str(folder)})
-        config = _with_time_to_send(parse(box_toml(), "world", environment))
+        config = _calmed(parse(box_toml(), "world", environment))
         self.store = Store.open(folder)
         self.clock = ProcessClock(self.store.newest_ns())
         options = Options(folder=folder, version="test", assemble=self._assemble)
@@ -110,7 +114,7 @@ class World:
         """Pause all sleeves and wait until nothing is held and no order is open."""
         for sleeve in SLEEVES:
             self.post(sleeve, Pause(operator="test"))
-        await self.until(lambda: self.is_flat)
+        await self.until(lambda: self.is_flat, SETTLE_S)
         await self.store.committed()
 
     async def reconciled(self) -> None:
@@ -250,8 +254,11 @@ def rows(folder: Path, query: str) -> list[Any]:
         connection.close()
 
 
-def _with_time_to_send(config: Config) -> Config:
-    venues = {n: replace(v, submit_expiry_ms=SUBMIT_EXPIRY_MS) for n, v in config.venues.items()}
+def _calmed(config: Config) -> Config:
+    venues = {
+        name: replace(venue, submit_expiry_ms=SUBMIT_EXPIRY_MS, reconcile_every_s=RECONCILE_EVERY_S)
+        for name, venue in config.venues.items()
+    }
     return replace(config, venues=venues)
 
 
