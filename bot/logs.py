@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from bot.config import LogSettings
-from bot.text import time_of
+from bot.text import log_line
 from messages.control import ROWS_MAX
 from messages.views import LogLine
 
@@ -45,6 +45,10 @@ def address_of(record: logging.LogRecord) -> str:
 def text_of(record: logging.LogRecord) -> str:
     """Return a record's message with its traceback, cut to a sensible length."""
     text = record.getMessage()
+    address = address_of(record)
+    if address:
+        # The address is a field of its own.
+        text = text.removeprefix(address).removeprefix(": ")
     if record.exc_info and record.exc_info[0] is not None:
         text = f"{text}\n{logging.Formatter().formatException(record.exc_info)}"
     return text if len(text) <= TEXT_CHARACTERS_MAX else f"{text[:TEXT_CHARACTERS_MAX]} …"
@@ -68,8 +72,8 @@ class _JsonFormatter(logging.Formatter):
 
 class _PlainFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        at = time_of(int(record.created * 1_000_000_000))
-        return f"{at} {record.levelname.lower():<8} {text_of(record)}"
+        at_ns = int(record.created * 1_000_000_000)
+        return log_line(at_ns, record.levelname.lower(), address_of(record), text_of(record))
 
 
 class Memory(logging.Handler):

@@ -1,6 +1,8 @@
 """`bot replay`'s own work: finding the actor and its past, and showing the steps."""
 
+import difflib
 import inspect
+import json
 import pdb  # noqa: T100 - what `bot replay --pdb` is for
 from collections.abc import Iterable
 from pathlib import Path
@@ -23,7 +25,12 @@ from supervisor.clock import ManualClock
 from supervisor.fold import Fold, Ran
 from supervisor.journal import Input, RecordedTurn
 from supervisor.replay import Before, Replay, Step, Verdict, Watcher
-from supervisor.spec import ChildSpec, Spec, SupervisorSpec
+from supervisor.spec import ChildSpec, SupervisorSpec
+
+# What the daemon puts before the trading tree.
+FRONT = ("/store", "/control")
+# More addresses than this are no help to who mistyped one.
+NAMED_MAX = 8
 
 
 class ReplayError(Exception):
@@ -92,16 +99,30 @@ def _tree(look: Look, folder: Path, config_name: str | None) -> SupervisorSpec:
 
 def actor_at(spec: SupervisorSpec, address: str) -> Actor[Any]:
     """Return a new actor as it stands at `address`; raise `ReplayError` if none does."""
-    found: Spec | None = spec
-    for name in address.strip("/").split("/"):
-        children = found.children if isinstance(found, SupervisorSpec) else ()
-        found = next((child for child in children if child.name == name), None)
-    if not isinstance(found, ChildSpec):
-        raise ReplayError(f"no actor stands at {address}: `bot tree` shows where actors stand")
-    started = found.start()
-    if not isinstance(started, Actor):
+    leaves = dict(_leaves(spec, ""))
+    found = leaves.get(address)
+    if address in FRONT or (found is not None and not isinstance(found.start(), Actor)):
         raise ReplayError(f"{address} is a port: it touches the outside and cannot be run again")
+    if found is None:
+        below = [leaf for leaf in leaves if leaf.startswith(f"{address.rstrip('/')}/")]
+        if below:
+            hint = f"a supervisor stands there; below it stand {', '.join(below[:NAMED_MAX])}"
+        else:
+            near = difflib.get_close_matches(address, leaves, n=1, cutoff=0.0)
+            hint = f"the nearest is {near[0]}" if near else "there are none"
+        raise ReplayError(f"no actor stands at {address}: {hint}; `bot tree` shows all")
+    started = found.start()
+    assert isinstance(started, Actor), "ports were refused"
     return started
+
+
+def _leaves(spec: SupervisorSpec, at: str) -> Iterable[tuple[str, ChildSpec]]:
+    for child in spec.children:
+        address = f"{at}/{child.name}"
+        if isinstance(child, SupervisorSpec):
+            yield from _leaves(child, address)
+        else:
+            yield address, child
 
 
 class _Printer(Watcher):
@@ -114,6 +135,7 @@ class _Printer(Watcher):
         if wanted.break_on is not None:
             self._break_on = compile(wanted.break_on, "--break-on", "eval")
         self._hit: Before | None = None
+        self._was_hit = False
         self.steps: list[Step] = []
 
     def before(self, before: Before) -> bool:
@@ -126,6 +148,7 @@ class _Printer(Watcher):
             # Most expressions are about one kind of message: of the others it is not true.
             is_hit = False
         self._hit = before if is_hit else None
+        self._was_hit = self._was_hit or is_hit
         return is_hit
 
     def handle(self, fold: Fold, one: Input, now_ns: int) -> Ran:
@@ -165,6 +188,8 @@ class _Printer(Watcher):
                 f"identical: messages {verdict.first_seq} to {verdict.last_seq} in "
                 f"{verdict.turns} turns, chain {verdict.chain.hex()}"
             )
+        if self._break_on is not None and not self._was_hit and not self._wanted.as_json:
+            click.echo(f"--break-on was true for none of them: {self._wanted.break_on}")
 
     def _print_json(self, verdict: Verdict) -> None:
         found = verdict.divergence
@@ -183,8 +208,30 @@ class _Printer(Watcher):
 
 
 def words(step: Step) -> str:
-    """Write one step for a person."""
-    head = f"#{step.seq} {time_of(step.now_ns)} from {step.sender}\n  {step.message}"
+    """Write one step for a person: the message, what it changed in the state, its effects."""
+    milliseconds = step.now_ns // 1_000_000 % 1_000
+    at = f"{time_of(step.now_ns)[:-1]}.{milliseconds:03d}Z"
+    head = f"#{step.seq}  {at}  from {step.sender}\n  {plain(step.message)}"
     lines = [f"    {change}" for change in step.changes]
-    lines += [f"  → {effect}" for effect in step.effects]
+    lines += [f"  → {plain(effect)}" for effect in step.effects]
     return "\n".join([head, *lines])
+
+
+def plain(text: str) -> str:
+    """Write the JSON object in `text` as `tag name=value …`; the rest of the text stays."""
+    before, brace, _ = text.partition("{")
+    if not brace:
+        return text
+    try:
+        document, end = json.JSONDecoder().raw_decode(text, len(before))
+    except json.JSONDecodeError:
+        return text
+    parts = [str(document.pop("tag", ""))]
+    parts += [f"{name}={_value(value)}" for name, value in document.items() if value != ""]
+    return f"{before}{' '.join(part for part in parts if part)}{text[end:]}"
+
+
+def _value(value: object) -> str:
+    if isinstance(value, str) and value and not value.isspace() and " " not in value:
+        return value
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -27,6 +27,18 @@ def time_of(at_ns: int) -> str:
     return at.strftime("%Y-%m-%d %H:%M:%SZ")
 
 
+def log_line(at_ns: int, level: str, address: str, text: str) -> str:
+    """Write a line of the log; the grave levels in capitals, what follows the first line indented.
+
+    Whom it is about stands before the text once, however the text begins.
+    """
+    word = level if level in ("debug", "info") else level.upper()
+    about = f"{address}: " if address and not text.startswith(address) else ""
+    first, *more = text.split("\n")
+    lines = [f"{time_of(at_ns)} {word:<8} {about}{first}", *(f"    {line}" for line in more)]
+    return "\n".join(lines)
+
+
 def duration(seconds: int) -> str:
     """Write a duration in its two largest units: `3d 4h`, `5m 12s`."""
     parts: list[str] = []

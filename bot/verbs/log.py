@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import click
 
 from bot.shared import ask, data_dir_option, folder_of, json_option, new_request_id, print_rows
-from bot.text import time_of
+from bot.text import log_line
 from messages.control import ROWS_MAX, Delta, Log, ServerFrame, Snapshot, Subscribe, View
 from messages.views import AnyView, LogLine
 
@@ -51,10 +51,7 @@ def command(tail: int, words: str, data_dir: str | None, *, follow: bool, as_jso
 
 def _print(lines: Sequence[LogLine]) -> None:
     for line in lines:
-        # Most lines about an actor begin with its address anyway.
-        is_said = not line.address or line.text.startswith(line.address)
-        where = "" if is_said else f" {line.address}"
-        click.echo(f"{time_of(line.at_ns)} {line.level:<8}{where} {line.text}")
+        click.echo(log_line(line.at_ns, line.level, line.address, line.text))
 
 
 def _lines_in(frame: ServerFrame) -> list[LogLine]:
