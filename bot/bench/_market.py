@@ -28,7 +28,7 @@ from supervisor.clock import ProcessClock
 VENUE, USER, ASSET, SEED = "kraken-sim", "bench", "USDT", 1
 # Twenty updates a second: the market moves so often, and always enough to be told of.
 TICK_INTERVAL_MS = 50
-EVENTS_PER_SECOND = 100
+EVENTS_PER_SECOND = 40
 # Orders in the budget of five a second that a real account has: so many pairs are traded, the
 # others only watched.
 TRADED = 4
@@ -111,8 +111,10 @@ def settings(count: int, port: int) -> TreeSettings:
 
 async def _serve(count: int) -> None:
     from venue.box import serve_venue
+    from venue.kernels import warm
     from venue.settings import box_config
 
+    warm()
     config = box_config(VENUE, box(count), (USER,), data_file=None)
     async with trio.open_nursery() as nursery:
         print(await nursery.start(serve_venue, config, ProcessClock()), flush=True)
