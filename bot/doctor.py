@@ -14,7 +14,6 @@ from bot.errors import VerbError
 from bot.ledger_checks import checks_of
 from bot.origin import ForeignPackageError, check_origin
 from bot.roster import differences, read_roster
-from bot.roster_checks import missing_strategies
 from bot.text import time_of
 from messages.views import CheckView
 from state.audit import verify
@@ -67,10 +66,9 @@ def _check_config(
     except ConfigError as error:
         add("configuration", str(error), "")
         return None
-    from actors.sleeves import strategies  # noqa: F401 - importing it registers them
-    from actors.sleeves.strategy import strategy_names
+    from bot.start_checks import start_problems
 
-    wrong = "; ".join(missing_strategies(config.first_run, strategy_names()))
+    wrong = "; ".join(start_problems(config.venues, config.first_run))
     add("configuration", wrong, f"{path} is right, {config.digest}")
     return config
 

@@ -10,7 +10,6 @@ from bot.toml_lines import KeyPath
 from messages.settings import (
     MarketSettings,
     RiskSettings,
-    Roster,
     SleeveSettings,
     VaultSettings,
     VenueSettings,
@@ -146,14 +145,3 @@ def _symbol_problems(
             yield f'"{symbol}" is not quoted in the vault\'s asset {vault.asset}'
         elif venue is not None and symbol not in venue.symbols:
             yield f'"{symbol}" is not traded at {vault.venue}; there: {", ".join(venue.symbols)}'
-
-
-def missing_strategies(roster: Roster, known: Sequence[str]) -> list[str]:
-    """Return what to say of sleeves whose strategy is not one of `known`."""
-    return [
-        f"/users/{vault.user}/vaults/{vault.name}/sleeves/{sleeve.name}: there is no strategy "
-        f"{sleeve.strategy}; there are {', '.join(known)}{nearest(sleeve.strategy, list(known))}"
-        for vault in roster.vaults
-        for sleeve in vault.sleeves
-        if sleeve.strategy not in known
-    ]
