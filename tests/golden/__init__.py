@@ -1,1 +1,1 @@
-"""Journals of each release, folded by the tests for ever; `python -m tests.golden.make` adds one."""
+"""Journals of each release, folded for ever; `python -m tests.golden.make` adds one."""

@@ -15,7 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from messages.base import Message
-from supervisor.actor import Actor, Context
+from supervisor.actor import Actor, AnyState, Context
 from supervisor.port import Port
 from supervisor.spec import ChildSpec, SupervisorSpec
 
@@ -57,7 +57,7 @@ class Faults:
         """Mend `address`."""
         self.armed.pop(address, None)
 
-    def after(self, state: Any, message: Message, ctx: Context) -> None:
+    def after(self, state: AnyState, message: Message, ctx: Context) -> None:
         """Fail if it is the message's turn; called when its handler has done its work."""
         if not self.is_live() or ctx.seq <= self.done.get(ctx.address, 0):
             return
@@ -88,14 +88,13 @@ def _start(start: Callable[[], Actor[Any] | Port], faults: Faults) -> Actor[Any]
         kind = type(started)
         methods = inspect.getmembers(kind, inspect.isfunction)
         handlers = {n: _failing(m, faults) for n, m in methods if n.startswith("on_")}
-        # mypy sees no class in what `type` makes.
-        started.__class__ = type(kind.__name__, (kind,), handlers)  # type: ignore[assignment] # above
+        started.__class__ = type(kind.__name__, (kind,), handlers)
     return started
 
 
 def _failing(handler: Callable[..., None], faults: Faults) -> Callable[..., None]:
     @wraps(handler)
-    def handle(actor: Actor[Any], state: Any, message: Message, ctx: Context) -> None:
+    def handle(actor: Actor[Any], state: AnyState, message: Message, ctx: Context) -> None:
         handler(actor, state, message, ctx)
         faults.after(state, message, ctx)
 

@@ -15,7 +15,8 @@ from typing import Any
 import msgspec
 
 from actors.tree import build
-from bot.config import Environment, parse
+from bot.config import parse
+from bot.environment import Environment
 from bot.replaying import actor_at
 from state.look import Look
 from supervisor.actor import Actor

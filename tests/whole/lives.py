@@ -13,7 +13,7 @@ from messages.market import BookTop
 from messages.money import Alert, BooksReported, ReconcileNow, Severity
 from messages.orders import Fill, OrderRequest, Protect, SleeveUpdate, SubmitOutcome
 from tests.whole.two_books import differences, our_books
-from tests.whole.world import ACCOUNT, ACTORS, PORTS, VAULT, World, running
+from tests.whole.world import ACCOUNT, ACTORS, PORTS, VAULT, Json, World, running
 
 CRASH_ON: dict[str, type[Message]] = {
     "/alerts": Alert,
@@ -126,13 +126,13 @@ def _is_a(kind: type[Message]) -> Callable[[Message, Any], bool]:
     return lambda message, state: isinstance(message, kind)
 
 
-async def _finish(world: World) -> Any:
+async def _finish(world: World) -> Json:
     await world.pause()
     await world.reconciled()
     return await world.venue_books()
 
 
-def _conclude(world: World, recording: Recording, books: Any) -> None:
+def _conclude(world: World, recording: Recording, books: Json) -> None:
     recording.differences += differences(our_books(world.folder), books)
     kept = recording.kept[world.folder] = {}
     for address in ACTORS:

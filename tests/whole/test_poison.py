@@ -5,7 +5,6 @@ The rules are those of docs/architecture.md, "Journal, snapshots, recovery".
 
 import json
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import trio
@@ -16,9 +15,10 @@ from messages.market import BookTop
 from messages.money import Mode
 from messages.orders import Fill, SubmitOutcome
 from state.look import Look
+from supervisor.actor import AnyState
 from tests.whole.fold_all import fold_all
 from tests.whole.two_books import differences, our_books
-from tests.whole.world import ACCOUNT, SLEEVES, VAULT, World, rows, running
+from tests.whole.world import ACCOUNT, SLEEVES, VAULT, Json, World, rows, running
 
 LEDGER = f"{VAULT}/ledger"
 ORDERS = f"{ACCOUNT}/orders"
@@ -42,7 +42,7 @@ def inbox_tags(folder: Path, address: str) -> list[str]:
         return [tag_in(item.body) for turn in turns for item in turn.inputs]
 
 
-async def finish(world: World) -> Any:
+async def finish(world: World) -> Json:
     """Trade on, then end flat and reconciled; return the venue's books."""
     await world.trades(2)
     await world.pause()
@@ -56,7 +56,7 @@ def left_in_inboxes(folder: Path) -> set[str]:
         return {tag_in(pending.body) for pending in look.history().inbox()}
 
 
-def check(folder: Path, theirs: Any) -> None:
+def check(folder: Path, theirs: Json) -> None:
     """Check what a poison message may not have harmed."""
     assert differences(our_books(folder), theirs) == []
     assert not any(tag.startswith("orders.") for tag in left_in_inboxes(folder))
@@ -65,7 +65,7 @@ def check(folder: Path, theirs: Any) -> None:
 
 
 async def test_in_a_sleeve_it_freezes_the_sleeve_alone(tmp_path: Path) -> None:
-    def holds(message: Message, state: Any) -> bool:
+    def holds(message: Message, state: AnyState) -> bool:
         return isinstance(message, BookTop) and state.legs["ETH/USDT"].lots > 0
 
     folder = tmp_path / "data"

@@ -20,7 +20,7 @@ from bot import cli
 from messages.money import Alert, Severity
 from messages.orders import Fill, Protect
 from state.database import DATABASE_NAME
-from supervisor.actor import AFTER, EVERY, Context
+from supervisor.actor import AFTER, EVERY, AnyState, Context
 from supervisor.journal import Turn
 from tests.tidy.sources import ROOT
 from tests.whole.lives import Recording
@@ -39,7 +39,7 @@ def test_under_four_hash_seeds_every_chain_is_the_recorded_one(recording: Record
         address: [kept.seq, kept.chain.hex(), hashlib.sha256(kept.state).hexdigest()]
         for address, kept in recording.kept[recording.killed].items()
     }
-    assert sum(seq for seq, _, _ in expected.values()) > 1_000
+    assert sum(kept.seq for kept in recording.kept[recording.killed].values()) > 1_000
     for seed in HASH_SEEDS:
         done = subprocess.run(
             [sys.executable, "-m", "tests.whole.fold_all", str(recording.killed)],
@@ -139,7 +139,7 @@ def test_changed_code_is_named_with_its_first_other_effect(
 ) -> None:
     before = Guard.on_protect
 
-    def talkative(self: Guard, state: Any, message: Protect, ctx: Context) -> None:
+    def talkative(self: Guard, state: AnyState, message: Protect, ctx: Context) -> None:
         before(self, state, message, ctx)
         ctx.send("/alerts", Alert(severity=Severity.NOTICE, subject="new", text="it talks"))
 
@@ -153,7 +153,7 @@ def test_changed_code_is_named_with_its_first_other_effect(
 def test_code_that_crashes_now_is_named(
     recording: Recording, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(self: Ledger, state: Any, message: Fill, ctx: Context) -> None:
+    def broken(self: Ledger, state: AnyState, message: Fill, ctx: Context) -> None:
         raise ZeroDivisionError("new and wrong")
 
     monkeypatch.setattr(Ledger, "on_fill", broken)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import msgspec
 import pytest
 import trio
+import trio.testing
 
 from actors.ledger import Ledger
 from actors.risk.gate import Risk
@@ -20,7 +21,7 @@ from messages.money import Alert, Severity
 from state.database import DATABASE_NAME, Settings
 from state.port import StorePort
 from state.store import Store
-from supervisor.actor import Actor, Context, State
+from supervisor.actor import Actor, AnyState, Context, State
 from supervisor.clock import wall_ns
 from supervisor.spec import ChildSpec, Poison, SupervisorSpec
 from supervisor.system import System
@@ -79,14 +80,12 @@ async def till(folder: Path, kind: type[Actor[Any]]) -> AsyncIterator[System]:
 
 
 async def pay(system: System, message: Message) -> None:
-    handled = system.cells["/till"].mailbox.handled
     system.router.post(0, "/till", message)
-    while system.cells["/till"].mailbox.handled == handled:
-        await trio.sleep(0.01)
+    await trio.testing.wait_all_tasks_blocked(0.01)
     await system.journal.committed()
 
 
-def purse(system: System) -> Any:
+def purse(system: System) -> AnyState:
     fold = system.cells["/till"].fold
     assert fold is not None
     return fold.state
@@ -140,7 +139,7 @@ def changed(monkeypatch: pytest.MonkeyPatch, kind: type[Actor[Any]], handler: st
     before = getattr(kind, handler)
 
     @wraps(before)
-    def handle(self: Actor[Any], state: Any, message: Any, ctx: Context) -> None:
+    def handle(self: Actor[Any], state: AnyState, message: Message, ctx: Context) -> None:
         before(self, state, message, ctx)
         ctx.send("/alerts", Alert(severity=Severity.NOTICE, subject="new", text="one more"))
 

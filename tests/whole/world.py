@@ -19,14 +19,16 @@ from msgspec.structs import replace
 
 from actors.doors import BoxPort
 from actors.tree import build
-from bot.config import Config, Environment, parse
+from bot.config import Config, parse
 from bot.daemon import SWITCH_INTERVAL_S, Daemon, Options
+from bot.environment import Environment
 from bot.logs import Memory
 from messages.base import Message
 from messages.money import Mode, Pause, ReconcileNow
 from messages.settings import TreeSettings
 from state.database import DATABASE_NAME
 from state.store import Store
+from supervisor.actor import AnyState
 from supervisor.clock import Clock, ProcessClock
 from supervisor.spec import ChildSpec, SupervisorSpec
 from supervisor.statistics import Node
@@ -59,6 +61,7 @@ WAIT_S = 30.0
 SETTLE_S = 90.0
 LOOK_EVERY_S = 0.02
 
+Json = Any
 Change = Callable[[SupervisorSpec], SupervisorSpec]
 
 
@@ -69,7 +72,7 @@ class World:
         self, folder: Path, *, paranoid: bool = False, change: Change | None = None
     ) -> None:
         self.folder = folder
-        self.faults = Faults(lambda: self.system.gate.is_set())
+        self.faults = Faults(self._is_open)
         self._change = change
         environment = Environment({"CANOPY_RUNTIME_DIR": str(folder / "run"), "HOME": str(folder)})
         config = _calmed(parse(box_toml(), "world", environment))
@@ -88,6 +91,9 @@ class World:
         if self._change is not None:
             spec = self._change(spec)
         return breakable(spec, self.faults)
+
+    def _is_open(self) -> bool:
+        return self.system.gate.is_set()
 
     async def close(self) -> None:
         """Close what was opened."""
@@ -162,7 +168,7 @@ class World:
         for name in (DATABASE_NAME, BOX_FILE):
             copy_database(self.folder / name, target / name)
 
-    async def venue_books(self) -> Any:
+    async def venue_books(self) -> Json:
         """Return the box's own books."""
         port = self.system.ports[f"{VENUE}/box"]._port
         assert isinstance(port, BoxPort)
@@ -172,7 +178,7 @@ class World:
 
     # --- looking
 
-    def state(self, address: str) -> Any:
+    def state(self, address: str) -> AnyState:
         """Return the state of an actor; None while it has none."""
         fold = self.system.cells[address].fold
         return fold.state if fold is not None else None
