@@ -181,6 +181,9 @@ class _Printer(Watcher):
                 f"DIVERGED at message {found.seq}, effect {found.ordinal}:\n"
                 f"  recorded: {found.recorded}\n  now:      {found.found}"
             )
+        elif self._was_hit:
+            # The rest of its turn was not run, and the record has one hash per turn.
+            click.echo(f"stopped at message {verdict.last_seq}: --break-on is true for it")
         elif not verdict.turns:
             click.echo("nothing to replay: no message of it is kept in this range")
         else:
