@@ -33,7 +33,14 @@ from actors.sleeves.sleeve import Sleeve
 from actors.wiring import ALERTS, RISK, Wiring
 from exchanges.types import Credentials
 from messages.market import topic
-from messages.settings import Protocol, SleeveSettings, TreeSettings, VaultSettings, VenueSettings
+from messages.settings import (
+    Protocol,
+    RateTier,
+    SleeveSettings,
+    TreeSettings,
+    VaultSettings,
+    VenueSettings,
+)
 from supervisor.clock import Clock
 from supervisor.spec import ChildSpec, Poison, Strategy, SupervisorSpec
 from supervisor.system import STORE_TOPIC
@@ -44,10 +51,15 @@ from venue.keys import account_key
 INTENSITY = 5
 PERIOD_NS = 10 * 1_000_000_000
 # Requests per second, and at once. Kraken counts orders apart from reads and far more generously;
-# of reads its Intermediate tier allows an account 20, and forgets one every two seconds. Two are
+# of reads its tiers allow an account 15 or 20, and forget one every one to three seconds. Two are
 # left for what is not the line's: the private stream's tokens.
 BUDGETS = {Protocol.KRAKEN: (5.0, 15)}
-READ_BUDGETS = {Protocol.KRAKEN: (0.5, 18)}
+READ_BUDGETS = {
+    RateTier.STARTER: (0.33, 13),
+    RateTier.INTERMEDIATE: (0.5, 18),
+    RateTier.PRO: (1.0, 18),
+    RateTier.NONE: (50.0, 100),
+}
 
 _supervisor = partial(SupervisorSpec, intensity=INTENSITY, period_ns=PERIOD_NS)
 
@@ -122,19 +134,19 @@ class _Assembly:
             name="accounts",
             bulkhead=True,
             children=tuple(
-                self._account(name, user, door, budget, venue.protocol)
+                self._account(name, user, door, budget, _rate_tier(venue))
                 for user in self._wiring.users_at(name)
             ),
         )
         return _supervisor(name=name, children=(*children, public, accounts))
 
     def _account(
-        self, venue: str, user: str, door: Door, budget: VenueBudget, protocol: Protocol
+        self, venue: str, user: str, door: Door, budget: VenueBudget, tier: RateTier
     ) -> SupervisorSpec:
         at = wiring.account_address(venue, user)
         credentials: Callable[[], Credentials] = partial(self._keys.credentials, user, venue)
         configuration = self._wiring.account(venue, user)
-        reads = VenueBudget(*READ_BUDGETS[protocol], kept=0)
+        reads = VenueBudget(*READ_BUDGETS[tier], kept=0)
         line = partial(Line, RISK, door.opener(credentials), self._scales, budget, reads)
         stream = partial(
             PrivateStream,
@@ -220,3 +232,7 @@ class _Assembly:
     @staticmethod
     def _seed(venue: VenueSettings) -> int:
         return venue.box.seed if venue.box is not None else venue.seed
+
+
+def _rate_tier(venue: VenueSettings) -> RateTier:
+    return venue.box.rate_tier if venue.box is not None else venue.rate_tier

@@ -139,6 +139,8 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     websocket_private: SocketAddress = ""
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 1
     """Without a box: the seed of the `bot venue` there, from which its accounts' keys follow."""
+    rate_tier: RateTier = RateTier.INTERMEDIATE
+    """Without a box: whose request limits the account has there. Too high a tier gets refusals."""
     visibility_lag_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)] = 5_000
     submit_expiry_ms: Annotated[int, msgspec.Meta(ge=3_000, le=60_000)] = 5_000
     """Kraken takes no deadline nearer than two seconds: with less, no order would ever leave."""

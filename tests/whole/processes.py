@@ -92,6 +92,7 @@ cycle_amplitude_bps = 80.0
 """
 _ADDRESSES = """
 seed = 1
+rate_tier = "none"
 rest = "http://127.0.0.1:{port}"
 websocket_public = "ws://127.0.0.1:{port}/v2"
 websocket_private = "ws://127.0.0.1:{port}/v2"
