@@ -6,7 +6,7 @@ is closed by `run`, never by an append.
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 
@@ -353,6 +353,10 @@ class Store:
             self._is_closed = True
 
     def _close(self) -> None:
+        if not self._database.exclusive:
+            # Somebody's reader may still be open: then closing alone would leave the log as it is.
+            with suppress(apsw.Error):
+                self._database.writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         for connection in (self._checkpointer, self._reader):
             if connection is not None:
                 close(connection)

@@ -7,6 +7,7 @@ import trio
 from trio.testing import MockClock
 
 from messages.rows import AlertRow
+from state.database import DATABASE_NAME
 from state.errors import HistoryRetiredError
 from state.store import Store
 from supervisor import limits
@@ -253,3 +254,15 @@ async def test_positions_must_grow(tmp_path: Path) -> None:
         store.durable(post(5))
         with pytest.raises(AssertionError, match="positions grow"):
             store.stream(post(5))
+
+
+async def test_an_orderly_end_leaves_no_log_behind(tmp_path: Path) -> None:
+    """Not even beside a reader that is still open, whose close would not empty it."""
+    async with running(tmp_path) as store:
+        store.durable(post(store.next_position()))
+        await store.committed()
+        reader = store.database.reader()
+    try:
+        assert (tmp_path / f"{DATABASE_NAME}-wal").stat().st_size == 0
+    finally:
+        reader.close()
