@@ -147,7 +147,7 @@ def changed(monkeypatch: pytest.MonkeyPatch, kind: type[Actor[Any]], handler: st
 
 
 @pytest.mark.check
-@pytest.mark.parametrize(("kind", "handler"), [(Ledger, "on_booted"), (Risk, "on_booted")])
+@pytest.mark.parametrize(("kind", "handler"), [(Ledger, "on_top"), (Risk, "on_request")])
 async def test_a_changed_actor_of_money_refuses_its_old_tail(
     recording: Recording,
     tmp_path: Path,
@@ -182,7 +182,7 @@ async def test_a_changed_sleeve_goes_on(
 ) -> None:
     folder = tmp_path / "data"
     shutil.copytree(recording.cut, folder)
-    changed(monkeypatch, Sleeve, "on_booted")
+    changed(monkeypatch, Sleeve, "on_top")
     async with running(folder) as world:
         await world.trades(1)
     for sleeve in SLEEVES:
