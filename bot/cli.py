@@ -45,7 +45,7 @@ Exit codes of every verb:
   5  the bot is not running
 
 `bot VERB --help` shows what a verb does, with an example. Every verb that shows something
-prints one JSON document with --json."""
+prints one JSON document with --json; if it fails, an object with error and exit_code."""
 
 
 class Verbs(click.Group):
@@ -106,12 +106,21 @@ def bot() -> None:
     """
 
 
+def _print_failure(error: click.ClickException) -> None:
+    """Print the one document of a verb that failed: whoever reads JSON gets JSON."""
+    import json
+
+    click.echo(json.dumps({"error": error.format_message(), "exit_code": error.exit_code}))
+
+
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code; errors are said on standard error."""
     try:
         ended = bot.main(args=arguments, prog_name="bot", standalone_mode=False)
     except click.ClickException as error:
         error.show()
+        if "--json" in (sys.argv[1:] if arguments is None else arguments):
+            _print_failure(error)
         return error.exit_code
     except click.Abort:
         click.echo("stopped", err=True)
