@@ -2,20 +2,28 @@
 
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import trio
 
+from bot.board import Board
+from bot.vault_acts import RefusedError, VaultActs
 from messages import money
 from messages.base import Message
 from messages.control import (
     Act,
+    Allocate,
     Answer,
+    CancelAll,
+    CheckVault,
+    Close,
     KillSwitch,
     Outcome,
     Pause,
     Release,
     Request,
     Resume,
+    SetTradeable,
     Stop,
     SwitchAction,
 )
@@ -28,25 +36,40 @@ from supervisor.system import System
 
 RISK = "/risk"
 _SLEEVE = re.compile(r"/users/[^/]+/vaults/[^/]+/sleeves/[^/]+")
+_ORDERS = re.compile(r"/venues/([^/]+)/accounts/([^/]+)/orders")
 _RECONCILE = re.compile(r"/venues/([^/]+)/accounts/([^/]+)/reconcile")
+
+
+_TOLD_TO_SLEEVES: dict[type[Act], type[money.Pause | money.Resume | money.CloseNow]] = {
+    Pause: money.Pause,
+    Resume: money.Resume,
+    Close: money.CloseNow,
+}
 
 
 class Acts:
     """Does acts on one running tree."""
 
-    def __init__(self, system: System, store: Store, stop: Callable[[], None]) -> None:
+    def __init__(
+        self, system: System, store: Store, board: Board, stop: Callable[[], None]
+    ) -> None:
         self._system = system
         self._store = store
+        self._vaults = VaultActs(board)
         self._stop = stop
 
     async def do(self, request: Act, operator: str, desk: Desk) -> Answer:
         """Do one act and say what was done."""
-        if isinstance(request, Pause | Resume):
+        if isinstance(request, Pause | Resume | Close):
             return await self._set_sleeves(request, operator, desk)
         if isinstance(request, KillSwitch):
             return await self._set_switch(request, operator, desk)
         if isinstance(request, Release):
             return await self._release(request, operator, desk)
+        if isinstance(request, CancelAll):
+            return await self._cancel_all(request, operator, desk)
+        if isinstance(request, Allocate | SetTradeable | CheckVault):
+            return await self._do_to_vault(request, operator, desk)
         assert isinstance(request, Stop), "these are all acts"
         self._audit(request, operator, desk, "/", request.reason)
         await desk.committed()
@@ -74,7 +97,9 @@ class Acts:
 
     # --- the acts
 
-    async def _set_sleeves(self, request: Pause | Resume, operator: str, desk: Desk) -> Answer:
+    async def _set_sleeves(
+        self, request: Pause | Resume | Close, operator: str, desk: Desk
+    ) -> Answer:
         above = (request.address or "/").rstrip("/")
         sleeves = [
             address
@@ -84,7 +109,7 @@ class Acts:
         if not sleeves:
             text = f"there is no sleeve at or below {above or '/'}: `bot vaults` shows them"
             return Answer(request_id=request.request_id, outcome=Outcome.ERROR, text=text)
-        kind = money.Pause if isinstance(request, Pause) else money.Resume
+        kind = _TOLD_TO_SLEEVES[type(request)]
         self._audit(request, operator, desk, above or "/", "")
         replies = await _ask_all(
             desk,
@@ -93,6 +118,40 @@ class Acts:
         )
         lines = [f"{a}: {r.text}" for a, r in zip(sleeves, replies, strict=True)]
         return _answer(request, replies, "\n".join(lines))
+
+    async def _cancel_all(self, request: CancelAll, operator: str, desk: Desk) -> Answer:
+        accounts = [address for address in self._system.cells if _ORDERS.fullmatch(address)]
+        self._audit(request, operator, desk, "/", f"{len(accounts)} accounts")
+        replies = await _ask_all(
+            desk,
+            accounts,
+            lambda reply_id: money.CancelAll(
+                operator=operator, reply_to=desk.address, request_id=reply_id
+            ),
+        )
+        lines = [
+            f"{address.removesuffix('/orders')}: {reply.text}"
+            for address, reply in zip(accounts, replies, strict=True)
+        ]
+        return _answer(request, replies, "\n".join(lines) or "there is no account yet")
+
+    async def _do_to_vault(
+        self, request: Allocate | SetTradeable | CheckVault, operator: str, desk: Desk
+    ) -> Answer:
+        audit = partial(self._audit, request, operator, desk)
+        try:
+            if isinstance(request, CheckVault):
+                rows = await self._vaults.check(request, operator, desk, audit)
+                return Answer(request_id=request.request_id, outcome=Outcome.OK, rows=tuple(rows))
+            if isinstance(request, Allocate):
+                reply = await self._vaults.allocate(request, operator, desk, audit)
+            else:
+                reply = await self._vaults.set_tradeable(request, operator, desk, audit)
+        except RefusedError as error:
+            return Answer(request_id=request.request_id, outcome=Outcome.DENIED, text=str(error))
+        if not reply.ok:
+            audit(request.address, f"refused: {reply.text}")
+        return _answer(request, [reply], reply.text)
 
     async def _set_switch(self, request: KillSwitch, operator: str, desk: Desk) -> Answer:
         is_engaged = request.action is SwitchAction.ENGAGE

@@ -37,7 +37,7 @@ from messages.control import (
     Vaults,
     View,
 )
-from messages.money import Acknowledged, Mode
+from messages.money import Acknowledged, Mode, VaultChecked
 from messages.rows import FillRow, OrderRow
 from messages.views import AnyView, AssetAmount, FillView, OrderView, StatusView, matches
 from state.rows import ROWS_MAX as QUERY_ROWS_MAX
@@ -77,7 +77,7 @@ class DaemonAnswers:
     def attach(self, system: System, spec: SupervisorSpec) -> None:
         """Say which tree runs; called before it does."""
         self._system = system
-        self._acts = Acts(system, self._store, self.stop)
+        self._acts = Acts(system, self._store, self.board, self.stop)
         self._supervisors = supervisors_in(spec)
 
     def opened(self) -> None:
@@ -102,7 +102,7 @@ class DaemonAnswers:
             await self._reader.aclose()
 
     def reply_id(self, message: Message) -> str:
-        assert isinstance(message, Acknowledged), "the control port is sent acknowledgements"
+        assert isinstance(message, Acknowledged | VaultChecked), "these are all replies"
         return message.request_id
 
     # --- Views

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import msgspec
 
 from bot.checking import NOTHING, Checker, nearest, path_text
-from bot.environment import Environment
+from bot.environment import SWITCH_POSITIONS, Environment
 from bot.roster_checks import check_roster
 from bot.toml_lines import KeyPath, lines_of, nearest_line
 from messages.settings import (
@@ -30,7 +30,7 @@ from messages.settings import (
 
 PREFIX = "CANOPY_"
 # Our own variables that override no value.
-_PLAIN_VARIABLES = ("CANOPY_CONFIG", "CANOPY_RUNTIME_DIR")
+_PLAIN_VARIABLES = ("CANOPY_CONFIG", "CANOPY_RUNTIME_DIR", "CANOPY_KILL_SWITCH")
 DATABASE_NAME = "canopy.db"
 
 
@@ -173,6 +173,9 @@ def _override(
     """Put the environment's values into the document; return where they went, and what is wrong."""
     overrides: dict[KeyPath, str] = {}
     problems: list[str] = []
+    position = environment.get("CANOPY_KILL_SWITCH")
+    if position not in SWITCH_POSITIONS:
+        problems.append(f"CANOPY_KILL_SWITCH: found {position!r}; allowed are 1 and 0")
     for name in sorted(environment.variables):
         if not name.startswith(PREFIX) or name in _PLAIN_VARIABLES:
             continue

@@ -13,6 +13,7 @@ import trio
 from msgspec.structs import replace
 
 from bot import logs
+from bot.acts import RISK
 from bot.answers import DaemonAnswers
 from bot.config import Config
 from bot.environment import Environment, pointer_path, socket_path
@@ -20,7 +21,7 @@ from bot.errors import DATA_REFUSED, ERROR, INVARIANT, OK
 from bot.notify import Notifier
 from bot.origin import check_origin
 from bot.roster import apply_first_run
-from messages.money import Acknowledged
+from messages.money import Acknowledged, KillSwitch, VaultChecked
 from messages.settings import TreeSettings
 from state.errors import DatabaseDamagedError, DataFolderError, StateError
 from state.port import StorePort
@@ -28,6 +29,7 @@ from state.retention import Keep
 from state.store import Store
 from supervisor.clock import Clock, ClockBehindError, ProcessClock, wall_ns
 from supervisor.control import ControlPort, Identity
+from supervisor.journal import RUNTIME
 from supervisor.spec import ChildSpec, ExitReason, SpecError, SupervisorSpec
 from supervisor.system import System
 from supervisor.threads import threads
@@ -67,7 +69,7 @@ class StartRefusedError(Exception):
 class BotControlPort(ControlPort):
     """The control port of a trading tree: acts are acknowledged to it."""
 
-    commands = (Acknowledged,)
+    commands = (Acknowledged, VaultChecked)
 
 
 def run(config: Config, options: Options, environment: Environment) -> int:
@@ -153,6 +155,8 @@ class Daemon:
         )
         system = System(spec, store, clock)
         answers.attach(system, spec)
+        if self._environment.kill_switch:
+            _engage(system, store, clock.now_ns())
         self._clock = clock
         return system, answers
 
@@ -217,6 +221,15 @@ class Daemon:
                 logger.info("%s: stopping in good order", signal.Signals(number).name)
                 await self._notifier.tell("STOPPING=1")
                 answers.stop()
+
+
+def _engage(system: System, store: Store, now_ns: int) -> None:
+    """Engage the kill switch before anything runs: lines stay closed until risk has told them."""
+    reason = "CANOPY_KILL_SWITCH is set"
+    command = KillSwitch(engaged=True, operator="environment", reason=reason)
+    system.router.post(RUNTIME, RISK, command)
+    store.audit(now_ns, "environment", "killswitch", RISK, f"engage: {reason}")
+    logger.warning("the kill switch is engaged: %s; `bot kill-switch release` ends it", reason)
 
 
 def seeded(config: Config, seed: int | None) -> Config:

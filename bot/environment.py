@@ -4,6 +4,7 @@ This is the only module that reads it:
 
     CANOPY_CONFIG           the configuration file, where `--config` names none
     CANOPY_RUNTIME_DIR      where the control socket is made; must be a short path
+    CANOPY_KILL_SWITCH      1: the bot starts with the kill switch engaged
     CANOPY_<TABLE>__<KEY>   overrides one value: CANOPY_LOG__LEVEL=debug,
                             CANOPY_VENUES__KRAKEN_SIM__BOX__SEED=7 (`-` is written `_`)
     XDG_CONFIG_HOME, XDG_RUNTIME_DIR, HOME      where files stand, as freedesktop.org says
@@ -18,6 +19,8 @@ from pathlib import Path
 
 # Enough of a hash that two data folders of one user never share a socket name.
 _SOCKET_DIGEST_BYTES = 8
+SWITCH_POSITIONS = {"": False, "0": False, "1": True}
+"""What CANOPY_KILL_SWITCH may say."""
 
 
 class Environment:
@@ -37,6 +40,11 @@ class Environment:
         if folder == "~" or folder.startswith("~/"):
             folder = home + folder[1:]
         return Path(folder).absolute()
+
+    @property
+    def kill_switch(self) -> bool:
+        """Whether the bot is to start with the kill switch engaged; anything odd counts as yes."""
+        return SWITCH_POSITIONS.get(self.get("CANOPY_KILL_SWITCH"), True)
 
     @property
     def notify_socket(self) -> str:

@@ -15,6 +15,9 @@ def command() -> None:
     """Stop all new orders everywhere, or allow them again.
 
     It survives restarts. While it is engaged nothing leaves the bot but cancels and reductions.
+
+    With CANOPY_KILL_SWITCH=1 in its environment the bot starts with the switch engaged, before
+    anything can leave; `release` ends that, until the next start with the variable set.
     """
 
 

@@ -81,6 +81,10 @@ def test_every_verb_that_asks_the_bot_takes_data_dir_and_json(name: str) -> None
 REQUIRED = {
     "kill-switch engage": ["--reason", "x"],
     "kill-switch release": ["--reason", "x"],
+    "close": ["--yes"],
+    "cancel-all": ["--yes"],
+    "allocate": ["/users/alice/vaults/kraken-sim-usdt/sleeves/flash", "1", "--yes"],
+    "tradeable": ["/users/alice/vaults/kraken-sim-usdt", "1", "--yes"],
     "actor retry": ["/risk"],
     "actor discard": ["/risk", "--reason", "x"],
 }

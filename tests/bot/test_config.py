@@ -230,3 +230,17 @@ def test_where_data_and_socket_are(tmp_path: Path) -> None:
     assert runtime_folder(environment(XDG_RUNTIME_DIR="/nowhere")) == Path("/run/user/1000") or (
         runtime_folder(environment(XDG_RUNTIME_DIR="/nowhere")).name == "canopy-1000"
     )
+
+
+@pytest.mark.parametrize(("text", "engaged"), [("", False), ("0", False), ("1", True)])
+def test_the_environment_may_engage_the_kill_switch(text: str, engaged: bool) -> None:
+    variables = environment(CANOPY_KILL_SWITCH=text)
+    assert variables.kill_switch is engaged
+    parse(SHIPPED, "bot.toml", variables)
+
+
+def test_an_odd_kill_switch_engages_and_is_refused() -> None:
+    variables = environment(CANOPY_KILL_SWITCH="off")
+    assert variables.kill_switch
+    with pytest.raises(ConfigError, match="CANOPY_KILL_SWITCH: found 'off'; allowed are 1 and 0"):
+        parse(SHIPPED, "bot.toml", variables)

@@ -14,7 +14,9 @@ import pytest
 import trio
 
 from bot import cli
+from bot.client import connected
 from bot.client import run as run_trio
+from messages.control import Status
 from tests.bot.trial import SLEEVE
 from tests.tidy.sources import ROOT
 
@@ -24,9 +26,10 @@ from pathlib import Path
 from bot.config import config_file, load
 from bot.environment import Environment
 from bot.daemon import Options, run
-from tests.bot.trial import assemble
+from importlib import import_module
 environment = Environment()
 config = load(config_file(environment, sys.argv[2]), environment)
+assemble = import_module(sys.argv[3]).assemble
 options = Options(folder=Path(sys.argv[1]), version="test", assemble=assemble)
 sys.exit(run(config, options, environment))
 """
@@ -48,10 +51,12 @@ def config(tmp_path: Path) -> Path:
     return path
 
 
-def start(folder: Path, config: Path) -> "subprocess.Popen[str]":
-    environment = {**os.environ, "CANOPY_RUNTIME_DIR": str(folder.parent)}
+def start(
+    folder: Path, config: Path, trial: str = "tests.bot.trial", **variables: str
+) -> "subprocess.Popen[str]":
+    environment = {**os.environ, "CANOPY_RUNTIME_DIR": str(folder.parent), **variables}
     return subprocess.Popen(
-        [sys.executable, "-c", START, str(folder), str(config)],
+        [sys.executable, "-c", START, str(folder), str(config), trial],
         cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 
@@ -64,8 +69,10 @@ async def _until_it_listens(folder: Path, daemon: "subprocess.Popen[str]") -> No
 
 
 @contextmanager
-def running(folder: Path, config: Path) -> Iterator["subprocess.Popen[str]"]:
-    daemon = start(folder, config)
+def running(
+    folder: Path, config: Path, trial: str = "tests.bot.trial", **variables: str
+) -> Iterator["subprocess.Popen[str]"]:
+    daemon = start(folder, config, trial, **variables)
     try:
         run_trio(lambda: _until_it_listens(folder, daemon))
         yield daemon
@@ -86,6 +93,21 @@ def look(capsys: pytest.CaptureFixture[str], folder: Path, *words: str) -> Docum
     code, document = ask(capsys, folder, *words)
     assert code == 0
     return document
+
+
+def wait_for_switch(folder: Path) -> None:
+    """Wait until the kill switch is shown as engaged: the socket listens before all is handled."""
+
+    async def main() -> None:
+        async with connected(folder, "test") as link:
+            with trio.fail_after(WAIT_S):
+                while True:
+                    (row,) = (await link.ask(Status(request_id="1"))).rows
+                    if getattr(row, "kill_switch", False):
+                        return
+                    await trio.sleep(0.02)
+
+    run_trio(main)
 
 
 def test_a_life(tmp_path: Path, config: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -187,9 +209,27 @@ def test_damaged_data_is_refused_and_not_touched(
 
 def test_it_refuses_to_run_without_assertions(tmp_path: Path, config: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-O", "-c", START, str(tmp_path / "data"), str(config)],
+        [sys.executable, "-O", "-c", START, str(tmp_path / "data"), str(config), "tests.bot.trial"],
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 1
     assert "does not run under python -O" in done.stderr
     assert not (tmp_path / "data").exists()
+
+
+def test_the_environment_engages_the_kill_switch_at_the_start(
+    tmp_path: Path, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "data"
+    with running(folder, config, CANOPY_KILL_SWITCH="1"):
+        wait_for_switch(folder)
+        status = look(capsys, folder, "status")
+        assert (status["kill_switch"], status["kill_reason"]) == (
+            True, "CANOPY_KILL_SWITCH is set"
+        )  # fmt: skip
+        assert ask(capsys, folder, "stop")[0] == 0
+    with running(folder, config):
+        wait_for_switch(folder)
+        assert ask(capsys, folder, "kill-switch", "release", "--reason", "a test")[0] == 0
+        assert look(capsys, folder, "status")["kill_switch"] is False
+        assert ask(capsys, folder, "stop")[0] == 0

@@ -51,7 +51,9 @@ class TrialRisk(Actor[SleeveState]):
             )
         )
         text = "every line confirmed"
-        ctx.send(message.reply_to, Acknowledged(request_id=message.request_id, ok=True, text=text))
+        if message.reply_to:
+            answer = Acknowledged(request_id=message.request_id, ok=True, text=text)
+            ctx.send(message.reply_to, answer)
 
 
 def assemble(
