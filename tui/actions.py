@@ -80,6 +80,10 @@ ACTIONS: tuple[Action, ...] = (
         "resume", ("R",), "resume this sleeve", Grade.CONFIRM, _SLEEVES, ("resume",), "resume",
         "[address]",
     ),
+    Action(
+        "close", ("C",), "close this sleeve now: cancel its orders, sell its position, pause it",
+        Grade.TYPED, _SLEEVES, ("close",), "", "[address]",
+    ),
     Action("release", (), "release the kill switch", Grade.TYPED, (), ("release",)),
     Action("stop", (), "stop the bot itself, in order", Grade.TYPED, (), ("stop",)),
     Action("screenshot", (), "save the screen as SVG", commands=("screenshot",), argument="FILE"),

@@ -50,6 +50,22 @@ async def resume(desk: Desk, address: str) -> None:
         await _send(desk, control.Resume(request_id=desk.client.new_id(), address=address or None))
 
 
+async def close(desk: Desk, address: str) -> None:
+    """Close the sleeves at or below `address`, after its last part was typed."""
+    if not desk.may_act():
+        return
+    if not address:
+        desk.flash("say which: select a sleeve, or :close ADDRESS", alert=True)
+        return
+    body = (
+        "Orders are cancelled, positions sold at the market, the sleeve is paused.\n"
+        + _affected(desk.store, address)
+    )
+    word = address.rstrip("/").rsplit("/", 1)[-1]
+    if await desk.put(Typed(f"Close {address} now?", body, word)):
+        await _send(desk, control.Close(request_id=desk.client.new_id(), address=address))
+
+
 async def halt(desk: Desk) -> None:
     """Engage the kill switch when its key was pressed twice; it only reduces risk: no arming."""
     if await desk.put(

@@ -216,6 +216,10 @@ class Tui(Shell):
         """Resume a sleeve."""
         self._act(acts.resume(self, argument or self._target()))
 
+    def do_close(self, argument: str) -> None:
+        """Close a sleeve now."""
+        self._act(acts.close(self, argument or self._target()))
+
     def do_halt(self, _: str) -> None:
         """Engage the kill switch."""
         if isinstance(self.screen, Halt):

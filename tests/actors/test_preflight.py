@@ -45,7 +45,7 @@ def test_an_order_far_away_is_placed_cancelled_and_told_of() -> None:
     told = checks(vault)
     assert all(each.ok for each in told.values()), told
     assert told["round trip"].text.startswith("an order that cannot fill was placed and cancelled")
-    assert "maker 0 bps, taker 10 bps" in told["fees of ETH/USDT"].text
+    assert "listed as maker 0 bps, taker 10 bps" in told["fees of ETH/USDT"].text
     assert "the smallest order takes 4.004 USDT" in told["quiet: minimum in ETH/USDT"].text
     assert vault.state.trip is None
     assert vault.account("sleeve/quiet/cash") == 4_000 * USDT

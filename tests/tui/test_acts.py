@@ -142,6 +142,22 @@ def test_releasing_the_kill_switch_takes_the_whole_word(
     scenario(tmp_path, body)
 
 
+@pytest.mark.parametrize(("word", "sent"), [("flash", 1), ("yes", 0)])
+def test_closing_a_sleeve_takes_its_name(tmp_path: Path, word: str, sent: int) -> None:
+    async def body(it: Driven) -> None:
+        await _armed_on_flash(it)
+        await it.press("C")
+        await it.until(lambda: isinstance(it.app.screen, Typed))
+        await it.type(word)
+        await it.press("enter")
+        await it.until(lambda: not isinstance(it.app.screen, Typed))
+        await it.until(lambda: len(it.server.acts()) == sent)
+        closes = [act for act in it.server.acts() if isinstance(act, control.Close)]
+        assert [act.address for act in closes] == [f"{SLEEVES}/flash"] * sent
+
+    scenario(tmp_path, body)
+
+
 def test_a_read_only_daemon_is_told_and_cannot_be_armed(tmp_path: Path) -> None:
     async def body(it: Driven) -> None:
         (peer,) = it.server.peers
