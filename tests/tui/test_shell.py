@@ -197,6 +197,7 @@ def test_a_restarted_daemon_keeps_view_filter_and_cursor(tmp_path: Path) -> None
         chosen = it.board.selected
         await it.server.stop()
         await it.until_shown("DOWN, trying again")
+        assert "trading unknown" in it.line("status")
         assert it.board.selected == chosen
         it.server.boot_id = "boot-2"
         it.server.started_ns = NOON_NS

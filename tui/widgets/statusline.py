@@ -52,7 +52,7 @@ class StatusLine(Lines):
 
 
 def _parts(facts: Facts) -> list[list[Run]]:
-    parts = [_identity(facts), _link(facts), *_trading(facts.status)]
+    parts = [_identity(facts), _link(facts), *_trading(facts)]
     if facts.doubts:
         parts.insert(2, [Run(f"{facts.doubts} acts in doubt", "alert")])
     if facts.frozen:
@@ -80,9 +80,13 @@ def _link(facts: Facts) -> list[Run]:
     return [Run(facts.link.value.upper(), tone)]
 
 
-def _trading(status: StatusView | None) -> list[list[Run]]:
+def _trading(facts: Facts) -> list[list[Run]]:
+    status = facts.status
     if status is None:
         return []
+    if facts.link in (Link.DOWN, Link.STALE):
+        # What it did when we last heard of it is no news of what it does.
+        return [[Run("trading unknown", "warn")]]
     if status.kill_switch:
         return [[Run("KILL SWITCH ON", "alert")]]
     mode = status.mode.upper()
