@@ -155,8 +155,8 @@ def _fees(desk: Desk) -> list[Check]:
         least = 2 * maker + desk.config.edge_bps_min
         most = 2 * (taker + desk.config.slippage_bps) + desk.config.edge_bps_min
         text = (
-            f"listed as maker {maker:g} bps, taker {taker:g} bps; in and out again a trade must promise "
-            f"{least:g} bps (resting) to {most:g} bps (at the market) to be entered"
+            f"listed as maker {maker:g} bps, taker {taker:g} bps; in and out again a trade must "
+            f"promise {least:g} bps (resting) to {most:g} bps (at the market) to be entered"
         )
         checks.append(Check(name=f"fees of {symbol}", ok=True, text=text))
     return checks
