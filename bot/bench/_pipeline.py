@@ -12,7 +12,7 @@ from messages.base import Message, encode
 from state.store import Store
 from supervisor.actor import Actor, Context, State
 from supervisor.clock import ProcessClock
-from supervisor.journal import Journal, Post
+from supervisor.journal import Envelope, Journal
 from supervisor.limits import TURN_MESSAGES_MAX
 from supervisor.spec import ChildSpec, SupervisorSpec
 from supervisor.system import System
@@ -27,15 +27,13 @@ class Hop(Message, frozen=True, kw_only=True, tag="bench.Hop"):
 
     symbol: str
     side: str
-    price_ticks: int
-    quantity_lots: int
+    ticks: int
+    lots: int
     number: int
     at_ns: int
 
 
-SAMPLE = Hop(
-    symbol="ETH/USDT", side="buy", price_ticks=345_678, quantity_lots=1_200, number=1, at_ns=_AT_NS
-)
+SAMPLE = Hop(symbol="ETH/USDT", side="buy", ticks=345_678, lots=1_200, number=1, at_ns=_AT_NS)
 
 
 class Total(State):
@@ -52,7 +50,7 @@ class Stage(Actor[Total]):
 
     def on_hop(self, state: Total, message: Hop, ctx: Context) -> None:
         """Count one message."""
-        state.lots += message.quantity_lots
+        state.lots += message.lots
         if self._to:
             ctx.send(self._to, message)
 
@@ -75,14 +73,15 @@ class Pipeline:
     async def feed(self, batches: int) -> None:
         """Send full turns into the first stage, as fast as a port may."""
         router, journal = self.system.router, self.system.journal
+        sender, body = self._sender, self._body
         target, at_ns = self._first.actor_id, self.system.clock.now_ns()
         for _ in range(batches):
-            posts: list[Post] = [
-                (router.next_position(), self._sender, target, at_ns, self._body)
+            batch: list[Envelope] = [
+                (router.next_position(), sender, target, at_ns, body, "", 0)
                 for _ in range(TURN_MESSAGES_MAX)
             ]
-            journal.durables(posts)
-            self._first.deliver([(*post, "", 0) for post in posts])
+            journal.durables(batch)
+            self._first.deliver(batch)
             await self.system.ready()
 
     async def pump(self, batches: int) -> int:
