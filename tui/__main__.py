@@ -36,7 +36,7 @@ def start(socket: Path, options: argparse.Namespace, *, start_with: str = "bot s
         return NO_TERMINAL
     # What is imported here stays: collecting garbage meanwhile only delays the first screen.
     gc.disable()
-    from tui.app import main  # noqa: PLC0415 - `--help` and a wrong option need none of it
+    from tui.app import main  # noqa: PLC0415 - help needs none of it
 
     return main(
         socket,
