@@ -68,7 +68,8 @@ def _initializer(cls: type) -> Callable[..., None]:
 
 def _increasing_nonce(cls: type) -> Callable[[TrioExchange], int]:
     def nonce(self: TrioExchange) -> int:
-        return self.nonce_above(int(cls.nonce(self)))  # type: ignore[attr-defined]  # ccxt has no types
+        drawn = cls.nonce(self)  # type: ignore[attr-defined]  # ccxt has no types
+        return self.nonce_above(int(drawn))
 
     return nonce
 

@@ -138,6 +138,12 @@ class Database:
             if connection is not self.writer:
                 connection.close()
 
+    def empty_log(self) -> None:
+        """Bring the log into the file: a reader that is still open would have a close leave it."""
+        if not self.exclusive:
+            with suppress(apsw.Error):
+                self.writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+
     def close(self) -> None:
         """Close the writing connection and give the folder back; a second call does nothing."""
         try:

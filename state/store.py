@@ -6,7 +6,7 @@ is closed by `run`, never by an append.
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -39,7 +39,6 @@ from supervisor import limits
 from supervisor.clock import NANOSECONDS_PER_SECOND, trio_monotonic_ns
 from supervisor.journal import (
     Commit,
-    Input,
     Pending,
     Post,
     RecordedTurn,
@@ -58,6 +57,7 @@ RETRY_NS_MAX = 1_000_000_000
 NEED_RETRY_NS = 5_000_000_000
 # Addresses and topics come from the roster and the venues' lists; a million means a leak.
 NAMES_MAX = 1_000_000
+NAMES = "SELECT id, name FROM names"
 
 
 class Store:
@@ -78,7 +78,7 @@ class Store:
         self.tail_lineage = database.tail_lineage
         self.boot = database.boot
         self.database = database
-        self._names = {name: number for number, name in self._stored_names()}
+        self._names = {name: number for number, name in fetch_all(self._reader, NAMES)}
         self._quarantine = {item.position: item for item in self._history.quarantined()}
         self._position = self._writer.position
         self._group = Group()
@@ -282,12 +282,7 @@ class Store:
         """Return the first message of `actor` that can be replayed."""
         return self._history.horizon(actor)
 
-    def message(self, position: int) -> Input | None:
-        """Return the stored message at `position`, if it is kept."""
-        return self._history.message(position)
-
     def due_snapshots(self, now_ns: int) -> list[int]:
-        """Return the actors whose newest snapshot lags by ten minutes or 256 MB, idle or not."""
         return self._writer.shelf.due(now_ns, self._writer.log_bytes, sorted(self._writer.actors))
 
     def statistics(self) -> StoreStatistics:
@@ -353,13 +348,10 @@ class Store:
             self._is_closed = True
 
     def _close(self) -> None:
-        if not self._database.exclusive:
-            # Somebody's reader may still be open: then closing alone would leave the log as it is.
-            with suppress(apsw.Error):
-                self._database.writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         for connection in (self._checkpointer, self._reader):
             if connection is not None:
                 close(connection)
+        self._database.empty_log()
         self._database.close()
 
     async def _commits(self) -> None:
@@ -487,8 +479,6 @@ class Store:
             except MAY_PASS as error:
                 self._need(str(error))
 
-    # --- small parts
-
     def _act(self, act: Act, size: int) -> None:
         self._group.acts.append(act)
         self._grow(self._group, size + POST_BYTES)
@@ -505,6 +495,3 @@ class Store:
         for group in (self._in_flight, self._group):
             for waiter in group.waiters if group is not None else ():
                 waiter.set()
-
-    def _stored_names(self) -> list[tuple[int, str]]:
-        return [(number, name) for number, name in fetch_all(self._reader, "SELECT * FROM names")]

@@ -191,6 +191,9 @@ class Journal(Protocol):
     def listen(self, call: Callable[[Commit], None]) -> None:
         """Have `call` called on the trio thread after each commit."""
 
+    def due_snapshots(self, now_ns: int) -> list[int]:
+        """Return the actors whose newest snapshot holds up retention: by minutes or by bytes."""
+
     # --- reading back, at start and after a crash
     def next_position(self) -> int:
         """Return the first position that no stored message has."""
@@ -278,6 +281,9 @@ class MemoryJournal:
 
     def listen(self, call: Callable[[Commit], None]) -> None:
         pass
+
+    def due_snapshots(self, now_ns: int) -> list[int]:
+        return []
 
     def next_position(self) -> int:
         return 1

@@ -227,9 +227,10 @@ class System:
         if self._tail_bytes > limits.TAIL_BYTES_TOTAL:
             max(running, key=lambda cell: cell.tail_bytes).take_snapshot()
             return
-        oldest = min(running, key=lambda cell: cell.snapshot_ns)
-        if self.clock.now_ns() - oldest.snapshot_ns > limits.SNAPSHOT_INTERVAL_NS:
-            oldest.take_snapshot()
+        due = set(self.journal.due_snapshots(self.clock.now_ns()))
+        lagging = [cell for cell in running if cell.actor_id in due]
+        if lagging:
+            min(lagging, key=lambda cell: cell.snapshot_ns).take_snapshot()
 
     # --- looking in
 
