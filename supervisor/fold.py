@@ -159,7 +159,7 @@ class Fold:
         decode, table = self._decode, self._table
         give_up_ns = perf_ns() + limits.TURN_NS_MAX if timed else 0
         seq = context.seq
-        look_at = seq + limits.TURN_CLOCK_EVERY if timed else 0
+        look_at = seq + limits.TURN_CLOCK_EVERY
         mark = 0
         for envelope in batch:
             seq += 1
@@ -180,7 +180,7 @@ class Fold:
             end = len(effects)
             count(end - mark)
             mark = end
-            if seq == look_at:
+            if timed and seq == look_at:
                 if perf_ns() > give_up_ns:
                     break
                 look_at += limits.TURN_CLOCK_EVERY

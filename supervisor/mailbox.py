@@ -1,10 +1,11 @@
-"""A mailbox: lanes that are filled at once, and one receiver that is woken for all that waits.
+"""A mailbox: one memory channel, drained at each wake-up into lanes.
 
 What enters is counted, and every message counted in is counted out again:
 sent = handled + dead + dropped + conflated + queued. A durable message is never refused; a stream
 message is dropped when too many wait, and the drop is announced before the next one.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable
 from typing import cast
@@ -14,6 +15,8 @@ import trio
 
 from supervisor import limits
 from supervisor.journal import STREAMED, Envelope
+
+_WAKE: list[Envelope] = []
 
 
 class MailboxStatistics(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,11 +54,11 @@ class Mailbox:
         self._address = address
         self._crowded = crowded
         self._is_crowded = False
-        self._receiver = trio.lowlevel.ParkingLot()
-        self._is_woken = False
+        self._send, self._receive = trio.open_memory_channel[list[Envelope]](math.inf)
         self._system: deque[Envelope] = deque()
         self._normal: deque[Envelope | str] = deque()
         self._slots: dict[str, Envelope] = {}
+        self._undrained = 0
         self._stream_queued = 0
         self._system_run = 0
         self._gaps: dict[int, int] = {}
@@ -67,8 +70,7 @@ class Mailbox:
         """Take durable messages; never refused. Raises `MailboxOverflowError` at the hard limit."""
         self.sent += len(batch)
         self._grow(len(batch))
-        self._normal.extend(batch)
-        self._tell_receiver()
+        self._enter(batch)
 
     def put_stream(self, envelope: Envelope) -> bool:
         """Take a stream message, or count it as dropped and return False."""
@@ -79,8 +81,7 @@ class Mailbox:
             return False
         self._stream_queued += 1
         self._grow(1)
-        self._file(envelope)
-        self._tell_receiver()
+        self._enter([envelope])
         return True
 
     def gap(self, topic: int) -> int:
@@ -94,7 +95,7 @@ class Mailbox:
         self.sent += 1
         self._grow(1)
         self._system.append(envelope)
-        self._tell_receiver()
+        self._enter(_WAKE)
 
     def put_back(self, envelopes: list[Envelope]) -> None:
         """Return messages that were taken and not handled to the head of the normal lane."""
@@ -103,18 +104,18 @@ class Mailbox:
         self._grow(len(envelopes))
 
     def wake(self) -> None:
-        """Have whoever waits, or waits next, look again."""
-        self._is_woken = True
-        self._tell_receiver()
+        """Have whoever waits look again."""
+        self._enter(_WAKE)
 
     async def wait(self, *, system_only: bool = False) -> None:
         """Wait until there is something to take; a checkpoint in any case."""
         waiting = self._system if system_only else self._system or self._normal
-        if waiting or self._is_woken:
+        if waiting:
             await trio.lowlevel.checkpoint()
         else:
-            await self._receiver.park()
-        self._is_woken = False
+            self._file(await self._receive.receive())
+            self._undrained -= 1
+        self._drain()
 
     def take(self, *, system_only: bool = False) -> list[Envelope]:
         """Return the next turn's messages: system first, bounded so that normal ones get a turn."""
@@ -140,6 +141,7 @@ class Mailbox:
     def discard(self) -> int:
         """Empty the mailbox, counting what was in it as dead; return how much that was."""
         dead = self.queued
+        self._drain()
         self._system.clear()
         self._normal.clear()
         self._slots.clear()
@@ -160,23 +162,28 @@ class Mailbox:
             queued_max=self.queued_max,
         )
 
-    def _tell_receiver(self) -> None:
-        if self._receiver:
-            self._receiver.unpark_all()
+    def _enter(self, batch: list[Envelope]) -> None:
+        self._undrained += 1
+        self._send.send_nowait(batch)
 
-    def _file(self, envelope: Envelope) -> None:
-        """Put a stream message into its slot if it has one, else behind what waits."""
-        key = envelope[5]
-        if not key:
-            self._normal.append(envelope)
-            return
-        if key in self._slots:
-            self.conflated += 1
-            self._stream_queued -= 1
-            self._shrink(1)
+    def _drain(self) -> None:
+        # Counted, because asking an empty channel for more raises, which costs a message's time.
+        while self._undrained:
+            self._undrained -= 1
+            self._file(self._receive.receive_nowait())
+
+    def _file(self, batch: list[Envelope]) -> None:
+        if len(batch) == 1 and batch[0][5]:
+            key = batch[0][5]
+            if key in self._slots:
+                self.conflated += 1
+                self._stream_queued -= 1
+                self._shrink(1)
+            else:
+                self._normal.append(key)
+            self._slots[key] = batch[0]
         else:
-            self._normal.append(key)
-        self._slots[key] = envelope
+            self._normal.extend(batch)
 
     def _take_mixed(self, batch: list[Envelope], room: int) -> None:
         for _ in range(min(room, len(self._normal))):
