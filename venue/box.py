@@ -6,6 +6,7 @@
 import base64
 import binascii
 from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import partial
 
 import trio
@@ -126,12 +127,12 @@ async def serve_venue(
 
 
 def _open(config: VenueConfig, clock: Clock, now_ns: int) -> Engine:
-    storage = Storage(config.data_file)
-    try:
-        return Engine(config, clock, storage, now_ns)
-    except BaseException:
-        storage.close()
-        raise
+    with ExitStack() as stack:
+        storage = Storage(config.data_file)
+        stack.callback(storage.close)
+        engine = Engine(config, clock, storage, now_ns)
+        stack.pop_all()
+    return engine
 
 
 async def _run(

@@ -34,7 +34,7 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 )
 @click.option(
     "--recorded", multiple=True, type=_FILE, metavar="FILE",
-    help="Recorded depth and trades to replay in the box's first market; once per file.",
+    help="Depth and trades to replay (hftbacktest's gzip); once per file, in order of time.",
 )  # fmt: skip
 @click.option(
     "--candles", type=_FILE, metavar="FILE",
@@ -68,8 +68,7 @@ def command(  # noqa: PLR0913, PLR0917 - one argument per option
       seed = SEED
 
     The keys of its accounts follow from venue, user and seed. With --recorded or --candles its
-    first market replays what really happened, from the box's first start on; hftbacktest's gzip
-    files, in order of time.
+    first market replays what really happened, from the box's first start on.
 
     \b
     Example:

@@ -164,7 +164,8 @@ async def test_another_record_over_the_same_file_begins_now(tmp_path: Path) -> N
 
 async def test_a_changed_tick_or_lot_is_refused_over_a_file(tmp_path: Path) -> None:
     def settings(**grid: str) -> VenueConfig:
-        spec = MarketSpec(symbol=SYMBOL, **({"tick": "0.01", "lot": "0.001"} | grid))  # type: ignore[arg-type]  # both are text
+        terms = {"tick": "0.01", "lot": "0.001"} | grid
+        spec = MarketSpec(symbol=SYMBOL, tick=terms["tick"], lot=terms["lot"])
         return config(markets=(MarketConfig(spec=spec),), data_file=str(tmp_path / "box.db"))
 
     clock = ManualClock(NOW_NS)

@@ -5,7 +5,6 @@ import subprocess
 import sys
 from decimal import Decimal
 
-import pytest
 import trio
 
 from tests.venue.boxes import ALICE, CLIENT_ID, SYMBOL, config, running_box
@@ -67,36 +66,36 @@ async def test_a_refused_request_does_not_use_up_its_nonce() -> None:
         await alice.result("Balance", nonce=2_000_000_000_000)
 
 
-@pytest.mark.parametrize(
-    ("parameters", "error"),
-    [
-        ({"volume": "1000"}, "EOrder:Insufficient funds"),
-        ({"volume": "0.001"}, "EOrder:Order minimum not met"),
-        ({"volume": "0.01", "price": "1.00"}, "EOrder:Cost minimum not met"),
-        ({"price": "2000.005"}, "EOrder:Tick size check failed"),
-        ({"price": "-5"}, "EGeneral:Invalid arguments:price"),
-        ({"price": ""}, "EGeneral:Invalid arguments:price"),
-        ({"volume": "1e-2"}, "EGeneral:Invalid arguments:volume"),
-        ({"volume": "0.0000001"}, "EGeneral:Invalid arguments:volume"),
-        ({"type": "hold"}, "EGeneral:Invalid arguments:type"),
-        ({"ordertype": "stop-loss"}, "EGeneral:Invalid arguments:ordertype"),
-        ({"oflags": "sparkle"}, "EGeneral:Invalid arguments:oflags"),
-        ({"timeinforce": "FOREVER"}, "EGeneral:Invalid arguments:timeinforce"),
-        ({"cl_ord_id": "x" * 19}, "EGeneral:Invalid arguments:cl_ord_id"),
-        ({"cl_ord_id": CLIENT_ID, "userref": "5"}, "EGeneral:Invalid arguments:cl_ord_id"),
-        ({"userref": "many"}, "EGeneral:Invalid arguments:userref"),
-        ({"expiretm": "5"}, "EGeneral:Invalid arguments:expiretm"),
-        ({"deadline": "2020-01-01T00:00:00Z"}, "EService:Deadline elapsed"),
-        ({"deadline": "tomorrow"}, "EGeneral:Invalid arguments:deadline"),
-        ({"pair": "ETHEUR"}, "EQuery:Unknown asset pair"),
-        ({"price": "9000.00", "volume": "0.1", "oflags": "post"}, "EOrder:Post only order"),
-    ],
-)
-async def test_bad_orders_get_krakens_words(parameters: dict[str, str], error: str) -> None:
+BAD_ORDERS: list[tuple[dict[str, str], str]] = [
+    ({"volume": "1000"}, "EOrder:Insufficient funds"),
+    ({"volume": "0.001"}, "EOrder:Order minimum not met"),
+    ({"volume": "0.01", "price": "1.00"}, "EOrder:Cost minimum not met"),
+    ({"price": "2000.005"}, "EOrder:Tick size check failed"),
+    ({"price": "-5"}, "EGeneral:Invalid arguments:price"),
+    ({"price": ""}, "EGeneral:Invalid arguments:price"),
+    ({"volume": "1e-2"}, "EGeneral:Invalid arguments:volume"),
+    ({"volume": "0.0000001"}, "EGeneral:Invalid arguments:volume"),
+    ({"type": "hold"}, "EGeneral:Invalid arguments:type"),
+    ({"ordertype": "stop-loss"}, "EGeneral:Invalid arguments:ordertype"),
+    ({"oflags": "sparkle"}, "EGeneral:Invalid arguments:oflags"),
+    ({"timeinforce": "FOREVER"}, "EGeneral:Invalid arguments:timeinforce"),
+    ({"cl_ord_id": "x" * 19}, "EGeneral:Invalid arguments:cl_ord_id"),
+    ({"cl_ord_id": CLIENT_ID, "userref": "5"}, "EGeneral:Invalid arguments:cl_ord_id"),
+    ({"userref": "many"}, "EGeneral:Invalid arguments:userref"),
+    ({"expiretm": "5"}, "EGeneral:Invalid arguments:expiretm"),
+    ({"deadline": "2020-01-01T00:00:00Z"}, "EService:Deadline elapsed"),
+    ({"deadline": "tomorrow"}, "EGeneral:Invalid arguments:deadline"),
+    ({"pair": "ETHEUR"}, "EQuery:Unknown asset pair"),
+    ({"price": "9000.00", "volume": "0.1", "oflags": "post"}, "EOrder:Post only order"),
+]
+
+
+async def test_bad_orders_get_krakens_words() -> None:
     order = {"pair": "ETHUSDT", "type": "buy", "ordertype": "limit", "volume": "0.01"}
     async with running_box() as alice:
-        given = {**order, "price": "1500.00", **parameters}
-        assert await alice.error("AddOrder", **given) == error
+        for parameters, error in BAD_ORDERS:
+            given = {**order, "price": "1500.00", **parameters}
+            assert await alice.error("AddOrder", **given) == error, parameters
         assert (await alice.result("OpenOrders"))["open"] == {}
 
 
