@@ -17,10 +17,11 @@ from bot.acts import RISK
 from bot.answers import DaemonAnswers
 from bot.config import Config
 from bot.environment import Environment, pointer_path, socket_path
-from bot.errors import DATA_REFUSED, ERROR, INVARIANT, OK
+from bot.errors import CONFIGURATION, DATA_REFUSED, ERROR, INVARIANT, OK
 from bot.notify import Notifier
 from bot.origin import check_origin
 from bot.roster import apply_first_run
+from bot.start_checks import start_problems
 from messages.money import Acknowledged, KillSwitch, VaultChecked
 from messages.settings import TreeSettings
 from state.errors import DatabaseDamagedError, DataFolderError, StateError
@@ -66,6 +67,12 @@ class StartRefusedError(Exception):
     exit_code = ERROR
 
 
+class WrongSettingsError(StartRefusedError):
+    """A part would not work with what it is configured with."""
+
+    exit_code = CONFIGURATION
+
+
 class BotControlPort(ControlPort):
     """The control port of a trading tree: acts are acknowledged to it."""
 
@@ -77,6 +84,7 @@ def run(config: Config, options: Options, environment: Environment) -> int:
     try:
         _check_process()
         check_origin()
+        _check_parts(config)
         _make_folder(options.folder)
         is_terminal = sys.stderr.isatty()
         memory = logs.set_up(config.log, config.environment, wall_ns, is_terminal=is_terminal)
@@ -291,6 +299,13 @@ def _check_process() -> None:
             "Canopy does not run under python -O: its assertions guard money. Start it without -O "
             "and without PYTHONOPTIMIZE"
         )
+
+
+def _check_parts(config: Config) -> None:
+    problems = start_problems(config.venues, config.first_run)
+    if problems:
+        lines = "\n".join(f"  {problem}" for problem in problems)
+        raise WrongSettingsError(f"the configuration cannot work:\n{lines}")
 
 
 def _make_folder(folder: Path) -> None:
