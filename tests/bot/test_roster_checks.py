@@ -22,7 +22,6 @@ def text(source: str) -> str:
         (OPEN_PRICE + 'candles = "{file}"\n', "markets[0].candles: remove it: open_price says"),
         ('recorded = ["{file}"]\ncandles = "{file}"\n', "candles: remove it: recorded says"),
         ('recorded = ["{file}", "/nowhere.gz"]\n', '"/nowhere.gz": there is no such file'),
-        ('candles = ""\n', "markets[0].candles: "),
     ],
 )
 def test_a_market_is_made_of_one_thing_that_is_there(
