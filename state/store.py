@@ -361,9 +361,11 @@ class Store:
                     return
                 await self._idle()
                 continue
-            left_ns = self._group.opened_ns + limits.GROUP_NS_MAX - trio_monotonic_ns()
-            with trio.move_on_after(max(0, left_ns) / NANOSECONDS_PER_SECOND):
-                await self._demand.wait()
+            # Waiting for what is there already would cost a commit a pass of a busy loop.
+            if not self._demand.is_set():
+                left_ns = self._group.opened_ns + limits.GROUP_NS_MAX - trio_monotonic_ns()
+                with trio.move_on_after(max(0, left_ns) / NANOSECONDS_PER_SECOND):
+                    await self._demand.wait()
             await self._commit(self._take())
             await self._care()
 
