@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import trio
@@ -13,11 +14,13 @@ from bot.measuring import NANOSECONDS_PER_MS, Figures, Required, machine, percen
 from bot.tuning import tune
 from supervisor.clock import perf_ns
 from supervisor.journal import MemoryJournal
+from supervisor.threads import threads
 
 REQUIRED = (Required("commit_p99_ms", 10),)
 # Enough that p99 is not the worst but one.
 COMMITS = 1_000
 SYNCS = 200
+PARTS = 20
 # Between two measured commits, so that each meets another state of the loop and of the groups.
 PAUSE_S = 0.005
 # One write of the log: a page with its header.
@@ -34,16 +37,20 @@ def run(folder: Path, scale: float = 1.0) -> Figures:
     idle: list[float] = []
     busy: list[float] = []
     flooded: list[float] = []
+    syncs: list[float] = []
 
     async def measure() -> None:
         async with storing(folder) as store, pipeline(store) as line:
             idle.extend(await _commits(line, scaled(COMMITS // 5, scale)))
             async with pipeline(MemoryJournal()) as others, _saturated(others):
-                busy.extend(await _commits(line, scaled(COMMITS, scale)))
+                for _ in range(scaled(PARTS, scale)):
+                    busy.extend(await _commits(line, COMMITS // PARTS))
+                    # In between, so that both meet the same disk and the same neighbours.
+                    sync = partial(sync_times_ms, folder, SYNCS // PARTS)
+                    syncs.extend(await threads().run(sync))
             async with _saturated(line):
                 flooded.extend(await _commits(line, scaled(COMMITS // 20, scale)))
 
-    syncs = sync_times_ms(folder, scaled(SYNCS, scale))
     tune()
     trio.run(measure)
     return Figures(
@@ -58,6 +65,7 @@ def run(folder: Path, scale: float = 1.0) -> Figures:
         compared_with={
             "fsync_p50_ms": percentile(syncs, 50),
             "fsync_p99_ms": percentile(syncs, 99),
+            "fsync_max_ms": max(syncs),
             "idle_commit_p50_ms": percentile(idle, 50),
             "idle_commit_p99_ms": percentile(idle, 99),
         },
