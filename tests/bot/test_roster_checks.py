@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.config import ConfigError, Environment, parse, shipped_file
+from bot.config import ConfigError, parse, shipped_file
+from bot.environment import Environment
 
 OPEN_PRICE = 'open_price = "2500.00"\n'
 

@@ -141,7 +141,7 @@ def test_a_power_cut_at_any_operation_loses_nothing_acknowledged(
 
 @pytest.mark.check
 def test_a_power_cut_under_many_seeds(tmp_path: Path, prepared: Disk) -> None:
-    sweep(prepared, tmp_path, seeds=40, step=1)
+    sweep(prepared, tmp_path, seeds=20, step=1)
 
 
 def test_without_a_sync_per_commit_the_sweep_finds_lost_commits(
