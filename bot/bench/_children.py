@@ -47,9 +47,15 @@ class Lines:
 
 
 @asynccontextmanager
-async def child(module: str, arguments: Sequence[str]) -> AsyncIterator[Lines]:
-    """Run `python -m module` for the length of a block; SIGKILL ends it."""
-    command = [sys.executable, "-m", module, *arguments]
+async def child(
+    module: str, arguments: Sequence[str], cache: Path | None = None
+) -> AsyncIterator[Lines]:
+    """Run `python -m module` for the length of a block; SIGKILL ends it.
+
+    With `cache` it has its bytecode there, whatever the environment says about that.
+    """
+    cached = ("-E", "-X", f"pycache_prefix={cache}") if cache is not None else ()
+    command = [sys.executable, *cached, "-m", module, *arguments]
     process = await trio.lowlevel.open_process(command, stdout=subprocess.PIPE, cwd=_ROOT)
     try:
         yield Lines(process)

@@ -162,12 +162,12 @@ async def _recover(folder: Path, actors: int) -> None:
 def main(arguments: list[str]) -> None:
     """Do what the command line says, until killed."""
     folder, what, count, old, new = arguments
+    # What a bot of real actors has to import before it can open anything.
+    importlib.import_module("actors.tree")
+    importlib.import_module("bot.daemon")
     if what == "fill":
         trio.run(partial(_fill, Path(folder), int(count), int(old), int(new)))
     else:
-        # What a bot of real actors has to import before it can open anything.
-        importlib.import_module("actors.tree")
-        importlib.import_module("bot.daemon")
         trio.run(partial(_recover, Path(folder), int(count)))
 
 

@@ -26,12 +26,13 @@ from messages.settings import (
 from supervisor.clock import ProcessClock
 
 VENUE, USER, ASSET, SEED = "kraken-sim", "bench", "USDT", 1
-# Twenty updates a second: the market moves so often, and always enough to be told of.
-TICK_INTERVAL_MS = 50
-EVENTS_PER_SECOND = 40
+# Twenty updates a second of each, at times of its own: each event is one, and markets move one by
+# one. (With longer steps all would speak at once, and what is measured were that queue.)
+TICK_INTERVAL_MS = 5
+EVENTS_PER_SECOND = 20
 # Orders in the budget of five a second that a real account has: so many pairs are traded, the
 # others only watched.
-TRADED = 4
+TRADED = 2
 CYCLE_S = 2
 # As quick as a cycle allows, without patience and without a rest.
 _QUICK = {
