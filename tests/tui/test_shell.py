@@ -58,7 +58,7 @@ def test_the_first_screen_tells_where_and_how_one_is_attached(tmp_path: Path) ->
         await it.until_shown("ACTIVE trading")
         shown = it.line("status")
         assert "canopy sim RO" in shown
-        assert "LIVE" in shown
+        assert "link ok" in shown
         assert "realised +12.40 USDT" in shown
         assert "1 tree 2 vaults 3 orders 4 fills 5 log / find : cmd ? help H HALT" in it.line(
             "keys"

@@ -26,7 +26,7 @@ def scenario(
         async with daemon(folder / "control.sock") as server:
             words = (str(server.path), *arguments)
             async with terminal(*words, size=size, ignore_hangup=ignore_hangup) as pseudo:
-                await pseudo.until("LIVE")
+                await pseudo.until("link ")
                 await pseudo.until("of 26")
                 if size[0] >= 120:
                     # The first answered ping fills the rest of the status line.
