@@ -25,7 +25,9 @@ from messages.settings import (
 )
 from supervisor.clock import ProcessClock
 
-VENUE, USER, ASSET, SEED = "kraken-sim", "bench", "USDT", 1
+VENUE, ASSET, SEED = "kraken-sim", "USDT", 1
+# Each pair has a sleeve of its own, and so many sleeves are one user's vault.
+SLEEVES_PER_VAULT = 5
 # Twenty updates a second of each, at times of its own: each event is one, and markets move one by
 # one. (With longer steps all would speak at once, and what is measured were that queue.)
 TICK_INTERVAL_MS = 5
@@ -51,6 +53,11 @@ _WATCHING = {"dip_ppm": 500_000.0}
 def symbols(count: int) -> tuple[str, ...]:
     """Return the pairs."""
     return tuple(f"COIN{number}/{ASSET}" for number in range(count))
+
+
+def users(count: int) -> tuple[str, ...]:
+    """Return the users who have the sleeves of `count` pairs."""
+    return tuple(f"user-{number}" for number in range(-(-count // SLEEVES_PER_VAULT)))
 
 
 def box(count: int) -> BoxSettings:
@@ -96,7 +103,16 @@ def settings(count: int, port: int) -> TreeSettings:
         )
         for number, symbol in enumerate(symbols(count))
     )
-    vault = VaultSettings(user=USER, venue=VENUE, asset=ASSET, tradeable="500000", sleeves=sleeves)
+    vaults = tuple(
+        VaultSettings(
+            user=user,
+            venue=VENUE,
+            asset=ASSET,
+            tradeable="500000",
+            sleeves=sleeves[number :: len(users(count))],
+        )
+        for number, user in enumerate(users(count))
+    )
     return TreeSettings(
         venues={VENUE: venue},
         limits=RiskSettings(
@@ -106,7 +122,7 @@ def settings(count: int, port: int) -> TreeSettings:
         ),
         defaults=Defaults(slippage_bps=2, edge_bps_min=1),
         assets={ASSET: 8},
-        roster=Roster(users=(UserSettings(name=USER),), vaults=(vault,)),
+        roster=Roster(users=tuple(UserSettings(name=user) for user in users(count)), vaults=vaults),
     )
 
 
@@ -116,7 +132,7 @@ async def _serve(count: int) -> None:
     from venue.settings import box_config
 
     warm()
-    config = box_config(VENUE, box(count), (USER,), data_file=None)
+    config = box_config(VENUE, box(count), users(count), data_file=None)
     async with trio.open_nursery() as nursery:
         print(await nursery.start(serve_venue, config, ProcessClock()), flush=True)
 
