@@ -1,6 +1,5 @@
-"""What the interpreter is told before the loop runs: the daemon's settings, and the benchmarks'."""
+"""What a benchmark tells the interpreter before its loop runs: the same as `bot/daemon.py` does."""
 
-import gc
 import sys
 
 # The writer thread must get the interpreter within a commit's time: at the default of 5 ms a busy
@@ -11,13 +10,3 @@ SWITCH_INTERVAL_S = 0.0005
 def tune() -> None:
     """Make the interpreter switch threads often enough for commits."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-
-
-def settle() -> None:
-    """Take what was imported and built so far out of the collector's sight: it is there to stay.
-
-    Looking through all of it, which the collector would now and then, stops the loop for a tenth of
-    a second.
-    """
-    gc.collect()
-    gc.freeze()

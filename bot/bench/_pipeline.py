@@ -7,7 +7,6 @@ from pathlib import Path
 
 import trio
 
-from bot.tuning import settle
 from messages.base import Message, encode
 from state.store import Store
 from supervisor.actor import Actor, Context, State
@@ -118,6 +117,5 @@ async def pipeline(journal: Journal) -> AsyncIterator[Pipeline]:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(system.run, opened.set)
         await opened.wait()
-        settle()
         yield Pipeline(system)
         system.request_stop()

@@ -18,7 +18,7 @@ from bot.measuring import (
     percentile,
     scaled,
 )
-from bot.tuning import settle, tune
+from bot.tuning import tune
 from state.database import Database
 from state.port import StorePort
 from supervisor import net
@@ -106,7 +106,6 @@ class _Trading:
             # Raises when it does not trade at all: there is nothing to measure then.
             with trio.fail_after(SECONDS_MAX):
                 await tracer.wait_done(WARM_UP_ORDERS)
-            settle()
             start_ns, frames, cpu = perf_ns(), tracer.frames, CpuTime()
             with trio.move_on_after(SECONDS_MAX):
                 await tracer.wait_done(self._orders + WARM_UP_ORDERS)
