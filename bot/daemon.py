@@ -22,6 +22,7 @@ from bot.notify import Notifier
 from bot.origin import check_origin
 from bot.roster import apply_first_run
 from bot.start_checks import start_problems
+from bot.tuning import tune
 from messages.money import Acknowledged, KillSwitch, VaultChecked
 from messages.settings import TreeSettings
 from state.errors import DatabaseDamagedError, DataFolderError, StateError
@@ -37,9 +38,6 @@ from supervisor.threads import threads
 
 logger = logging.getLogger("daemon")
 
-# The writer thread must get the interpreter within a commit's time: at the default of 5 ms a busy
-# loop makes commits take seconds, at this 5 ms.
-SWITCH_INTERVAL_S = 0.0005
 # The rest of the database is checked once the start's own work is done.
 CHECK_AFTER_S = 20.0
 SLEW_EVERY_S = 10.0
@@ -91,7 +89,7 @@ def run(config: Config, options: Options, environment: Environment) -> int:
     except (StartRefusedError, DataFolderError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return error.exit_code
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    tune()
     if any(venue.box is not None for venue in config.venues.values()):
         from venue.kernels import warm
 

@@ -20,9 +20,10 @@ from msgspec.structs import replace
 from actors.doors import BoxPort
 from actors.tree import build
 from bot.config import Config, parse
-from bot.daemon import SWITCH_INTERVAL_S, Daemon, Options
+from bot.daemon import Daemon, Options
 from bot.environment import Environment
 from bot.logs import Memory
+from bot.tuning import tune
 from messages.base import Message
 from messages.money import Mode, Pause, ReconcileNow
 from messages.settings import TreeSettings
@@ -223,7 +224,7 @@ async def running(
     """Run a world; stop it in good order at the end, and check that nothing was lost."""
     folder.mkdir(exist_ok=True)
     interval_s = sys.getswitchinterval()
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    tune()
     world = World(folder, paranoid=paranoid, change=change)
     opened = trio.Event()
 
