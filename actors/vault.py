@@ -99,8 +99,9 @@ class LedgerState(State):
     """Executions and movements of funds already booked → their number."""
     marks: dict[str, int] = msgspec.field(default_factory=dict)
     """Symbol → newest best bid, in ticks: what a position would bring."""
-    mode: Mode = Mode.ACTIVE
-    mode_reason: str = ""
+    # Until the account was read, nobody knows what is in it: `bot status` would call that trading.
+    mode: Mode = Mode.EXITS_ONLY
+    mode_reason: str = "its books have not been compared yet"
     pool_minor: int = 0
     """The user-set pool, allocations included."""
     pool_missing_minor: int = 0

@@ -11,8 +11,10 @@ from actors.vault import LedgerState, realised_minor, total_minor, unrealised_mi
 from messages.base import Message
 from messages.market import BookTop, InstrumentListed, StreamTrust
 from messages.money import (
+    AccountMode,
     CloseNow,
     FundsMoved,
+    Mode,
     Pause,
     Reconciled,
     SleeveConfigured,
@@ -80,6 +82,8 @@ class World:
             LEDGER,
             FundsMoved(asset="USDT", amount_minor=10_000 * USDT, reference="first", at_ns=1),
         )
+        active = AccountMode(user="ann", venue=VENUE, mode=Mode.ACTIVE, reason="agreed")
+        self.say(LEDGER, active)
         self.all_but_ledger(StreamTrust(venue=VENUE, symbol=SYMBOL, trusted=True, reason=""))
         for address in (QUIET, FLASH):
             self.say(address, Reconciled(user="ann", venue=VENUE, agreed=True))

@@ -9,8 +9,10 @@ from actors.ledger import Ledger
 from actors.vault import LedgerState
 from messages.market import BookTop, Instrument, InstrumentListed
 from messages.money import (
+    AccountMode,
     Alert,
     FundsMoved,
+    Mode,
     SleeveAllocation,
     SleeveStyle,
     VaultConfigured,
@@ -109,6 +111,7 @@ class Vault:
         self.last: list[Outcome] = []
         self.do(settings or config())
         self.do(InstrumentListed(venue=VENUE, instrument=instrument()))
+        self.do(AccountMode(user="ann", venue=VENUE, mode=Mode.ACTIVE, reason="agreed"))
         if funds:
             self.fund(funds)
 

@@ -4,10 +4,12 @@ from pathlib import Path
 
 from actors.ledger import Ledger
 from messages.money import (
+    AccountMode,
     Acknowledged,
     CancelAll,
     CloseNow,
     FundsMoved,
+    Mode,
     ReconcileNow,
     SleeveAllocation,
     SleeveStyle,
@@ -60,6 +62,8 @@ class TrialVenue(Actor[State]):
         if ctx.address == ORDERS and message.boot == 1:
             funds = FundsMoved(asset="USDT", amount_minor=10**10, reference="first", at_ns=1)
             ctx.send(LEDGER, funds)
+            mode = AccountMode(user="alice", venue="kraken-sim", mode=Mode.ACTIVE, reason="agreed")
+            ctx.send(LEDGER, mode)
 
     def on_cancel_all(self, state: State, message: CancelAll, ctx: Context) -> None:
         self._agree(message, "2 cancelled", ctx)
