@@ -214,6 +214,8 @@ class _Assembly:
             name=sleeve.name,
             start=Sleeve,
             configuration=self._wiring.sleeve(vault, sleeve),
+            # What it would do about the time that has passed rests on books that were compared.
+            timers_after=f"{wiring.account_address(vault.venue, vault.user)}/reconcile",
             topics=tuple(
                 topic(vault.venue, symbol, kind)
                 for symbol in sleeve.symbols

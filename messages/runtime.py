@@ -87,3 +87,11 @@ class StoreHealth(Stream, frozen=True, kw_only=True, tag="runtime.StoreHealth"):
 
     healthy: bool
     reason: str = ""
+
+
+class Settled(Stream, frozen=True, kw_only=True, tag="runtime.Settled"):
+    """Its sender knows what happened while the process was down: topic `/system/settled`.
+
+    Timers that wait for it (`ChildSpec.timers_after`) fire from then on. To be said again is no
+    error.
+    """

@@ -289,7 +289,7 @@ class Cell:
         assert fold is not None, "an incarnation has a fold"
         if fold.timers_moved:
             fold.timers_moved = False
-            self._house.timers.arm(self, fold.timers)
+            self._house.timers.arm(self, fold.timers, self.spec.timers_after)
 
     # --- snapshots
 

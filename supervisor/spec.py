@@ -123,6 +123,8 @@ class ChildSpec(msgspec.Struct, frozen=True, kw_only=True):
     poison: Poison = Poison.SKIP
     monitored_by: tuple[str, ...] = ()
     """Addresses that are told `Down`, `Blocked` and `Unblocked` of this child."""
+    timers_after: str = ""
+    """Address of an actor: after a start, this one's timers are held until that has `Settled`."""
 
 
 class SupervisorSpec(msgspec.Struct, frozen=True, kw_only=True):

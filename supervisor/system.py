@@ -25,7 +25,7 @@ from supervisor.router import Router
 from supervisor.spec import ChildSpec, ExitReason, Spec, SpecError, SupervisorSpec, validate
 from supervisor.statistics import Node
 from supervisor.supervisor import Supervisor
-from supervisor.timers import Timers
+from supervisor.timers import SETTLED_TOPIC, Settling, Timers
 
 logger = logging.getLogger("supervisor")
 
@@ -59,6 +59,7 @@ class System:
         self.paranoid = paranoid
         self.router = Router(journal, clock.now_ns)
         self.timers = Timers(clock)
+        self.router.subscribe(SETTLED_TOPIC, Settling(self.timers, self.router.names))
         self.gate = trio.Event()
         self.report = report
         self.cells: dict[str, Cell] = {}
@@ -72,6 +73,7 @@ class System:
         self._stopping = trio.Event()
         self._left_over = self._read_inbox()
         self.root = Supervisor(self, "/", spec)
+        self._check_waits()
         self._bury_left_over()
 
     # --- what cells and supervisors ask of the system
@@ -190,6 +192,16 @@ class System:
                 (item.position, item.sender, item.target, item.at_ns, item.body, "", item.concludes)
             )
         return left_over
+
+    def _check_waits(self) -> None:
+        """Refuse a tree in which timers wait for nobody: they would never fire."""
+        problems = [
+            f"{address}: timers_after is {cell.spec.timers_after}, where no actor stands"
+            for address, cell in self.cells.items()
+            if cell.spec.timers_after and cell.spec.timers_after not in self.cells
+        ]
+        if problems:
+            raise SpecError("\n".join(problems))
 
     def _bury_left_over(self) -> None:
         """Report what waits for addresses that the tree no longer has: money may be in it."""

@@ -2,6 +2,10 @@
 
 What is set is part of each actor's state; this heap only remembers when to look. A firing is a
 durable message like any other.
+
+Timers may wait for somebody (`ChildSpec.timers_after`): until that actor has said `Settled`, once
+in the life of the process, those of its dependants are held, however late they are. Then they fire
+in due order, and a periodic one once, with what it missed.
 """
 
 import heapq
@@ -10,6 +14,9 @@ from typing import Protocol
 import trio
 
 from supervisor.clock import NANOSECONDS_PER_SECOND, Clock
+from supervisor.journal import Envelope
+
+SETTLED_TOPIC = "/system/settled"
 
 
 class Armed(Protocol):
@@ -19,28 +26,55 @@ class Armed(Protocol):
         """Take the news that the timer `name` is due."""
 
 
+_Entry = tuple[int, int, str, Armed]
+"""due_ns, the order of setting, name, whose."""
+
+
 class Timers:
     """Fires what is due, in order of due time, then of setting."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._heap: list[tuple[int, int, str, Armed]] = []
+        self._heap: list[_Entry] = []
+        self._held: dict[str, dict[tuple[Armed, str], _Entry]] = {}
+        """Who has not said `Settled` yet → the newest setting of each timer that waits for it."""
+        self._settled: set[str] = set()
         self._set: dict[Armed, dict[str, tuple[int, int]]] = {}
         self._order = 0
         self._changed = trio.Event()
 
-    def arm(self, owner: Armed, timers: dict[str, tuple[int, int]]) -> None:
-        """Make `timers` (name → due_ns, period_ns) what is set for `owner`."""
+    def arm(self, owner: Armed, timers: dict[str, tuple[int, int]], after: str = "") -> None:
+        """Make `timers` (name → due_ns, period_ns) what is set for `owner`.
+
+        With `after` they are held until the actor at that address has settled.
+        """
         known = self._set.get(owner, {})
         for name, (due_ns, _) in timers.items():
             # One that has fired stays known until its owner has handled that: it is not fired
             # twice.
             if known.get(name, (-1, 0))[0] != due_ns:
                 self._order += 1
-                heapq.heappush(self._heap, (due_ns, self._order, name, owner))
-                if self._heap[0][0] == due_ns:
-                    self._changed.set()
+                entry = (due_ns, self._order, name, owner)
+                if after and after not in self._settled:
+                    self._held.setdefault(after, {})[owner, name] = entry
+                else:
+                    self._push(entry)
         self._set[owner] = dict(timers)
+
+    def settle(self, address: str) -> None:
+        """Let fire what waits for the actor at `address`, from now on."""
+        self._settled.add(address)
+        for entry in self._held.pop(address, {}).values():
+            self._push(entry)
+
+    def waits_for(self) -> list[str]:
+        """Return the addresses of those for whom timers wait."""
+        return list(self._held)
+
+    def _push(self, entry: _Entry) -> None:
+        heapq.heappush(self._heap, entry)
+        if self._heap[0] is entry:
+            self._changed.set()
 
     def forget(self, owner: Armed) -> None:
         """Fire nothing more for `owner`."""
@@ -77,3 +111,28 @@ class Timers:
             wait_s = max(0, due_ns - self._clock.now_ns()) / NANOSECONDS_PER_SECOND
             with trio.move_on_after(wait_s):
                 await self._changed.wait()
+
+
+class Settling:
+    """Subscribed to `SETTLED_TOPIC`: hears who has settled, and tells the timers."""
+
+    address = SETTLED_TOPIC
+    actor_id = 0
+    waits_for_commit = False
+
+    def __init__(self, timers: Timers, names: dict[int, str]) -> None:
+        self._timers = timers
+        self._names = names
+
+    def deliver(self, batch: list[Envelope]) -> None:
+        """Take nothing: nobody has its address."""
+        raise AssertionError("durable messages go to addresses of the tree")
+
+    def deliver_stream(self, envelope: Envelope) -> bool:
+        """Take the word of whoever published it."""
+        self._timers.settle(self._names[envelope[1]])
+        return True
+
+    def gap(self, topic: int) -> int:
+        """Return 0: none is ever refused."""
+        return 0

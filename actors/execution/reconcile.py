@@ -34,8 +34,9 @@ from messages.money import (
     Severity,
 )
 from messages.rows import ReconciliationRow
-from messages.runtime import Booted, TimerFired
+from messages.runtime import Booted, Settled, TimerFired
 from supervisor.actor import Actor, Context, State
+from supervisor.timers import SETTLED_TOPIC
 
 SECOND_NS = 1_000_000_000
 ROUND = "round"
@@ -341,6 +342,8 @@ def _agreed(state: ReconcileState, ctx: Context) -> None:
         _alert(state, Severity.NOTICE, text, ctx)
     _conclude(state, (), ctx)
     _set_mode(state, Mode.ACTIVE, "books and venue agree", ctx)
+    # Behind the mode: what the sleeves' overdue timers make them wish is allowed by then.
+    ctx.publish(SETTLED_TOPIC, Settled())
     _end_round(state, _settings(state).reconcile_every_ns, ctx)
 
 

@@ -19,8 +19,8 @@ from messages.money import (
     Severity,
     VenueBalance,
 )
-from messages.runtime import Booted
-from supervisor.probe import Outcome, Probe
+from messages.runtime import Booted, Settled
+from supervisor.probe import Outcome, Probe, Published, Sent
 from tests.actors.trading import (
     ACCOUNT,
     ALERTS,
@@ -258,6 +258,27 @@ def test_after_a_start_only_exits_until_the_books_agree() -> None:
     outcomes = account.handle(Booted(boot=2))
     assert account.modes(outcomes) == [Mode.EXITS_ONLY]
     assert account.modes(account.answer(outcomes)) == [Mode.ACTIVE]
+
+
+def test_what_waits_for_the_comparison_is_let_go_by_agreement_behind_the_mode() -> None:
+    account = opened()
+    account.venue["USDT"] -= 1
+    outcomes = account.handle(Booted(boot=2))
+    for _ in range(3):
+        outcomes = account.answer(outcomes)
+        assert not any(isinstance(outcome, Published) for outcome in outcomes)
+        outcomes = account.probe.fire("round")
+    account.venue["USDT"] += 1
+    outcomes = account.answer(outcomes)
+    (said,) = [at for at, one in enumerate(outcomes) if isinstance(one, Published)]
+    assert outcomes[said] == Published("/system/settled", Settled())
+    modes = [
+        at
+        for at, one in enumerate(outcomes)
+        if isinstance(one, Sent) and isinstance(one.message, AccountMode)
+    ]
+    assert len(modes) == 3
+    assert max(modes) < said
 
 
 def test_a_start_gives_up_the_round_of_the_life_before() -> None:
