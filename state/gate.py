@@ -3,18 +3,20 @@
 Each statement that SQLite runs for us gives the interpreter lock away and must win it back, half a
 millisecond from a busy loop; a transaction of eight statements would take its 4 ms so, and the disk
 needs one. So a group goes in through one INSERT into a temporary view, whose trigger writes the
-tables of the hour, the inbox and all the rest inside SQLite. Without BEGIN and COMMIT around it,
-the statement is the transaction.
+tables of the hour, the inbox, the rows for people and all the rest inside SQLite. Without BEGIN and
+COMMIT around it, the statement is the transaction.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 
 import apsw
 import msgspec
 
+from state import ledger
 from state.bodies import encode_block
-from state.tables import CREATE, Hours
+from state.sql import Value
+from state.tables import CREATE, OWN_COLUMNS, Hours, Table, row_tables
 from supervisor.journal import Post, Turn
 
 _TRIGGER = """
@@ -23,7 +25,8 @@ CREATE TEMP VIEW gate AS SELECT
     0 AS at_ns,
     0 AS durable_last, 0 AS durable_first, x'' AS durable_heads, x'' AS durable_bodies,
     0 AS stream_last, 0 AS stream_first, x'' AS stream_heads, x'' AS stream_bodies,
-    '' AS turns, x'' AS turn_bodies, '' AS actors, '' AS added, '' AS removed;
+    '' AS turns, x'' AS turn_bodies, '' AS actors, '' AS added, '' AS removed,
+    '' AS rows, '' AS touched;
 CREATE TEMP TRIGGER gate_opens INSTEAD OF INSERT ON gate BEGIN
     INSERT INTO durable (last, first, at_ns, heads, bodies)
     SELECT NEW.durable_last, NEW.durable_first, NEW.at_ns, NEW.durable_heads, NEW.durable_bodies
@@ -39,9 +42,14 @@ CREATE TEMP TRIGGER gate_opens INSTEAD OF INSERT ON gate BEGIN
     INSERT INTO inbox (position, concludes) SELECT value ->> 0, value ->> 1
     FROM json_each(NEW.added);
     DELETE FROM inbox WHERE position IN (SELECT value FROM json_each(NEW.removed));
+    {rows}
+    {check};
 END;
 """
-_INSERT = "INSERT INTO gate VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INTO_TABLE = """
+    INSERT INTO {table} ({columns}) SELECT {values} FROM json_each(NEW.rows, '$.{table}');
+"""
+_INSERT = "INSERT INTO gate VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _encode = msgspec.msgpack.Encoder().encode
 _json = msgspec.json.Encoder().encode
 
@@ -67,6 +75,8 @@ class Passage:
     actors: str = "[]"
     added: str = "[]"
     removed: str = "[]"
+    rows: str = "{}"
+    touched: str = "[]"
 
     def put_durables(self, posts: Sequence[Post]) -> None:
         """Add the block of durable messages."""
@@ -109,6 +119,12 @@ class Passage:
         """Add actors that have their first turn."""
         self.actors = _json(list(actors)).decode()
 
+    def put_rows(self, rows: dict[str, list[tuple[Value, ...]]], touched: Iterable[str]) -> None:
+        """Add rows for people (table → values), and which balances are to be checked after them."""
+        if rows:
+            self.rows = _json(rows).decode()
+            self.touched = _json(sorted(touched)).decode()
+
 
 class Gate:
     """The way into the tables of one hour."""
@@ -123,9 +139,17 @@ class Gate:
         made = [(kind, hour) for kind in Hours.KINDS if not hours.has(kind, hour)]
         for kind, _ in made:
             CREATE[kind](self._connection, hour)
-        self._connection.execute(_TRIGGER.format(hour=hour))
+        rows = "".join(map(_into_table, row_tables().values()))
+        self._connection.execute(_TRIGGER.format(hour=hour, rows=rows, check=ledger.ASSERTION))
         return made
 
     def let_in(self, passage: Passage) -> None:
         """Write what `passage` holds; a transaction by itself if none is open."""
-        self._connection.execute(_INSERT, astuple(passage))
+        # In the order of the fields, which `dataclasses.astuple` would copy one by one.
+        self._connection.execute(_INSERT, tuple(vars(passage).values()))
+
+
+def _into_table(table: Table) -> str:
+    columns = OWN_COLUMNS + table.columns
+    values = ", ".join(f"value ->> {number}" for number in range(len(columns)))
+    return _INTO_TABLE.format(table=table.name, columns=", ".join(columns), values=values)

@@ -1,7 +1,7 @@
 """A group: what was appended since the last one was closed, to be committed whole."""
 
 from collections.abc import Callable
-from itertools import chain
+from itertools import accumulate, chain
 from typing import NamedTuple
 
 import msgspec
@@ -81,6 +81,7 @@ class Group:
         "durables",
         "marks",
         "opened_ns",
+        "put_off",
         "size",
         "streams",
         "turns",
@@ -96,12 +97,37 @@ class Group:
         self.acts: list[Act] = []
         self.calls: list[Callable[[], None]] = []
         self.waiters: list[trio.Event] = []
+        self.put_off = 0
+        """How many of `acts`, from the first, are snapshots of the group before."""
         self.size = 0
         self.opened_ns = 0
 
     def empty(self) -> bool:
         """Return whether there is nothing to commit."""
         return not (self.turns or self.durables or self.streams or self.acts)
+
+    def put_off_snapshots(self, following: "Group") -> list[Snapshot]:
+        """Take the snapshots out that were not put off before, for the `following` group.
+
+        Where a restore's lineage is adopted they stay: it is, because every actor has one.
+        """
+        later = [
+            isinstance(act, Snapshot) and number >= self.put_off
+            for number, act in enumerate(self.acts)
+        ]
+        if not any(later) or any(isinstance(act, Adopted) for act in self.acts):
+            return []
+        left_out = list(accumulate(later, initial=0))
+        self.marks = [Mark(mark.position, mark.acts - left_out[mark.acts]) for mark in self.marks]
+        acts, self.acts = self.acts, []
+        snapshots: list[Snapshot] = []
+        for act, is_later in zip(acts, later, strict=True):
+            if is_later and isinstance(act, Snapshot):
+                snapshots.append(act)
+            else:
+                self.acts.append(act)
+        following.put_off = len(snapshots)
+        return snapshots
 
     def before(self, index: int) -> "Group":
         """Return what this group holds before turn `index`, without what that turn emitted.

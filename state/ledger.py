@@ -6,19 +6,23 @@ import apsw
 
 from messages.base import Row
 from messages.rows import BalanceRow, TransferRow
-from state.sql import fetch_one, listed
+from state.sql import fetch_one, fill
 
 _DIFFERENT = """
-SELECT b.entity, b.balance_minor, coalesce(s.sum_minor, 0)
-FROM json_each(?) AS touched
+SELECT {said} FROM {touched} AS touched
 JOIN balances_current AS b ON b.entity = touched.value
 LEFT JOIN balance_sums AS s
   ON s.vault_address = b.vault_address AND s.account = b.account AND s.asset = b.asset
 WHERE b.balance_minor <> coalesce(s.sum_minor, 0)
 LIMIT 1
 """
-_ALL_DIFFERENT = _DIFFERENT.replace(
-    "json_each(?)", "(SELECT entity AS value FROM balances_current)"
+_SAID = """'the balance of ' || b.entity || ' is ' || b.balance_minor
+    || ', its transfers sum to ' || coalesce(s.sum_minor, 0)"""
+# Inside the transaction that brings rows (`state/gate.py`): compares the balances NEW.touched with
+# their transfers. Keys that have no balance row are left out.
+ASSERTION = fill(_DIFFERENT, said=f"RAISE(ABORT, {_SAID})", touched="json_each(NEW.touched)")
+_ALL_DIFFERENT = fill(
+    _DIFFERENT, said=_SAID, touched="(SELECT entity AS value FROM balances_current)"
 )
 
 
@@ -34,24 +38,8 @@ def touched(rows: Iterable[Row]) -> set[str]:
     return keys
 
 
-def check(connection: apsw.Connection, keys: set[str]) -> None:
-    """Compare the balances `keys` with their transfers; raises `apsw.ConstraintError`.
-
-    Keys that have no balance row are left out. Runs inside the transaction that brought the rows.
-    """
-    if not keys:
-        return
-    _refuse(fetch_one(connection, _DIFFERENT, (listed(sorted(keys)),)))
-
-
 def check_all(connection: apsw.Connection) -> None:
     """Compare every balance with its transfers (`bot doctor`); raises `apsw.ConstraintError`."""
-    _refuse(fetch_one(connection, _ALL_DIFFERENT))
-
-
-def _refuse(row: tuple[object, ...] | None) -> None:
+    row = fetch_one(connection, _ALL_DIFFERENT)
     if row is not None:
-        entity, balance_minor, sum_minor = row
-        raise apsw.ConstraintError(
-            f"the balance of {entity} is {balance_minor}, its transfers sum to {sum_minor}"
-        )
+        raise apsw.ConstraintError(row[0])

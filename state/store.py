@@ -204,15 +204,13 @@ class Store:
             group.calls.append(call)
 
     async def committed(self) -> None:
-        if self._failure is not None:
-            raise self._failure
-        group = self._newest_uncommitted()
+        group = None if self._failure is not None else self._newest_uncommitted()
         if group is None:
             await trio.lowlevel.checkpoint()
-            return
-        done = trio.Event()
-        group.waiters.append(done)
-        await done.wait()
+        else:
+            done = trio.Event()
+            group.waiters.append(done)
+            await done.wait()
         if self._failure is not None:
             raise self._failure
 
@@ -384,15 +382,18 @@ class Store:
         self._group = Group()
         self._wake = trio.Event()
         self._demand = trio.Event()
+        if group.calls and not self._closing:
+            # A port waits, and each snapshot costs the writer statements.
+            for snapshot in group.put_off_snapshots(self._group):
+                self.snapshot(snapshot)
         return group
 
     async def _commit(self, group: Group) -> None:
         down_since_ns = 0
         retry_ns = RETRY_NS_MIN
         while (commit := await self._attempt(group)) is None:
-            now_ns = trio_monotonic_ns()
-            down_since_ns = down_since_ns or now_ns
-            down_ns = now_ns - down_since_ns
+            down_since_ns = down_since_ns or trio_monotonic_ns()
+            down_ns = trio_monotonic_ns() - down_since_ns
             if down_ns >= limits.STORE_DOWN_NS_MAX:
                 down_s = down_ns / NANOSECONDS_PER_SECOND
                 raise StoreLostError(self._database.path, self._degraded, down_s)

@@ -20,14 +20,7 @@ from state.gate import Gate, Passage
 from state.group import Adopted, Audited, Concluded, Configured, Group, Named, Released
 from state.snapshots import Kept, Shelf
 from state.sql import Value, fetch_all, fetch_one, fill, insert_many
-from state.tables import (
-    HOUR_NS,
-    OWN_COLUMNS,
-    Hours,
-    Table,
-    decode_row,
-    row_values,
-)
+from state.tables import HOUR_NS, Hours, decode_row, row_values
 from supervisor.actor import RECORD
 from supervisor.journal import Commit, Post, SetAside, Snapshot, Turn
 
@@ -135,7 +128,6 @@ class Writer:
             hour == self._gate.hour
             and all(isinstance(act, Concluded) for act in group.acts)
             and not (group.streams and group.streams[0][0] <= self.position)
-            and not any(map(_records, group.turns))
         )
 
     def _apply(self, group: Group, change: Change) -> None:
@@ -153,8 +145,8 @@ class Writer:
         moves = self._apply_acts(group, change)
         self._move(group.turns, moves, change)
         passage.put_inbox(change.added, change.removed)
+        _put_rows(passage, group.turns, change)
         self._gate.let_in(passage)
-        self._apply_rows(group.turns, change)
 
     def _accept(self, change: Change, size: int) -> None:
         self.position, self.newest_ns = change.position, change.newest_ns
@@ -249,29 +241,20 @@ class Writer:
         # In order of position: the newest lie together at the end of the table.
         change.added = {position: moves.emitted[position] for position in sorted(new)}
 
-    def _apply_rows(self, turns: list[Turn], change: Change) -> None:
-        inserts: dict[Table, list[tuple[Value, ...]]] = {}
-        rows: list[Row] = []
-        for turn in filter(_records, turns):
-            for seq, body in _recorded(turn):
-                table, row = decode_row(body)
-                own = (row.key(), seq, turn.actor, turn.now_ns)
-                inserts.setdefault(table, []).append((*own, *row_values(row, table)))
-                rows.append(row)
-                change.rows.append((table.name, turn.now_ns, turn.actor, body))
-        for table, values in inserts.items():
-            insert_many(self._connection, table.name, OWN_COLUMNS + table.columns, values)
-        ledger.check(self._connection, ledger.touched(rows))
-
     # --- finding the turn that breaks a constraint
 
     def _culprit(self, group: Group, error: apsw.ConstraintError) -> tuple[int, str]:
         self._connection.execute("BEGIN IMMEDIATE")
         try:
+            if self._gate.hour < 0:
+                # Nothing went in yet; whatever hour it is, it is rolled back with the rest.
+                self._gate.turn_to(0, self.hours)
             for index, turn in enumerate(group.turns):
                 self._connection.execute("SAVEPOINT turn")
                 try:
-                    self._apply_rows([turn], Change(0, 0, 0))
+                    passage = Passage(0)
+                    _put_rows(passage, [turn], Change(0, 0, 0))
+                    self._gate.let_in(passage)
                 except apsw.ConstraintError as reason:
                     return index, str(reason)
                 self._connection.execute("RELEASE turn")
@@ -311,6 +294,20 @@ def _newest_ns(group: Group) -> int:
     times += [turn.now_ns for turn in group.turns[-1:]]
     times += [act.now_ns for act in group.acts if isinstance(act, Snapshot)]
     return max(times, default=0)
+
+
+def _put_rows(passage: Passage, turns: list[Turn], change: Change) -> None:
+    """Add the rows that `turns` recorded."""
+    inserts: dict[str, list[tuple[Value, ...]]] = {}
+    rows: list[Row] = []
+    for turn in filter(_records, turns):
+        for seq, body in _recorded(turn):
+            table, row = decode_row(body)
+            own = (row.key(), seq, turn.actor, turn.now_ns)
+            inserts.setdefault(table.name, []).append((*own, *row_values(row, table)))
+            rows.append(row)
+            change.rows.append((table.name, turn.now_ns, turn.actor, body))
+    passage.put_rows(inserts, ledger.touched(rows))
 
 
 def _records(turn: Turn) -> bool:

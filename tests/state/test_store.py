@@ -96,6 +96,33 @@ async def test_a_snapshot_in_the_middle_of_a_group_loses_no_turn(tmp_path: Path)
         assert [each.first_seq for each in turns] == [3, 4]
 
 
+async def test_a_port_does_not_wait_for_snapshots(tmp_path: Path) -> None:
+    seen: list[int] = []
+    async with running(tmp_path) as store:
+
+        def look() -> None:
+            found, turns = store.restore(2)
+            seen.append(found.seq if found is not None else 0)
+            assert len(list(turns)) == 1
+
+        store.durable(post(1))
+        store.turn(turn(2, 1, [1]))
+        store.snapshot(snapshot(2, 1))
+        store.after_commit(look)
+        await store.committed()
+        assert seen == [0], "it is left to the next group"
+        store.durable(post(2))
+        store.turn(turn(2, 2, [2]))
+        store.snapshot(snapshot(2, 2))
+        store.after_commit(look)
+        await store.committed()
+        assert seen == [0, 1], "and put off only once"
+    async with running(tmp_path) as store:
+        found, _ = store.restore(2)
+        assert found is not None
+        assert found.seq == 2
+
+
 async def test_the_inbox_holds_what_was_not_handled(tmp_path: Path) -> None:
     async with running(tmp_path) as store:
         for number in range(1, 7):
