@@ -8,6 +8,7 @@ is booked or refused, and a person is paged: never silently lost.
 
 from actors import books as bk
 from actors.allocation import settle_reserve, sweep
+from actors.amending import replacement
 from actors.desk import Desk
 from actors.ordering import answer_exit, reserve, send_cancel, void
 from actors.positions import lot_minor
@@ -53,11 +54,11 @@ def handle_fill(desk: Desk, message: Fill) -> None:
         position.stop_ticks = order.stop_ticks or position.stop_ticks
         position.take_ticks = order.take_ticks or position.take_ticks
     record_fill(desk, fill, message.client_order_id, sleeve.name, instrument)
-    if order.filled_lots >= order.quantity_lots:
+    if order.filled_lots >= _most_lots(order):
         order.state = OrderState.FILLED
-    _close_if_over(desk, order)
+    new = _close_if_over(desk, order)
     _after_trade(desk, sleeve, fill.symbol, fill.exec_id)
-    desk.tell_of(order, "", fill.price_ticks)
+    desk.tell_of(new or order, "", fill.price_ticks)
 
 
 def handle_update(desk: Desk, message: OrderUpdate) -> None:
@@ -73,7 +74,7 @@ def handle_update(desk: Desk, message: OrderUpdate) -> None:
             )
         return
     order.heard = True
-    order.told_lots = max(order.told_lots, min(message.filled_lots, order.quantity_lots))
+    order.told_lots = max(order.told_lots, min(message.filled_lots, _most_lots(order)))
     if order.state is OrderState.FILLED:
         # Its fills said so first.
         return
@@ -86,7 +87,10 @@ def handle_update(desk: Desk, message: OrderUpdate) -> None:
     order.state = message.state
     if order.cancel_wanted and order.state in (OrderState.OPEN, OrderState.UNKNOWN):
         send_cancel(desk, order)
-    _close_if_over(desk, order, message.reason)
+    new = _close_if_over(desk, order, message.reason)
+    if new is not None:
+        # The wish lives on in the order that replaces this one; its sleeve was told of that.
+        return
     if order.open and order.state in TERMINAL:
         # Fills are still to come: the sleeve hears of the end with the last of them.
         return
@@ -111,10 +115,16 @@ def _find(desk: Desk, client_order_id: str) -> Reservation | None:
     return desk.state.orders.get(client_order_id) or desk.state.closed.get(client_order_id)
 
 
+def _most_lots(order: Reservation) -> int:
+    """Return an order's quantity; while it is being amended in place, the larger of the two."""
+    amending = order.change is not None and order.change.amend_id
+    return max(order.quantity_lots, order.change.quantity_lots if order.change and amending else 0)
+
+
 def _state_irregular(desk: Desk, order: Reservation, exec_id: str, lots: int) -> None:
     """Page a person for a fill that the order should not have had."""
     closed = order.client_order_id in desk.state.closed
-    if order.filled_lots + lots > order.quantity_lots:
+    if order.filled_lots + lots > _most_lots(order):
         desk.page(
             "over-fill",
             f"{exec_id} fills {order.client_order_id} to {order.filled_lots + lots} lots of "
@@ -128,24 +138,28 @@ def _state_irregular(desk: Desk, order: Reservation, exec_id: str, lots: int) ->
         )
 
 
-def _close_if_over(desk: Desk, order: Reservation, reason: str = "") -> None:
-    """Void what an order holds once nothing more can come; keep what told fills will take."""
+def _close_if_over(desk: Desk, order: Reservation, reason: str = "") -> Reservation | None:
+    """Void what an order holds once nothing more can come; keep what told fills will take.
+
+    Return the order that was placed in its stead, if it ended in order to be replaced.
+    """
     if order.state not in TERMINAL:
-        return
+        return None
     missing = max(0, order.told_lots - order.filled_lots)
     if missing:
-        left = order.quantity_lots - order.filled_lots
+        left = _most_lots(order) - order.filled_lots
         void(desk, order, -(-order.reserved_minor * missing // left))
-        return
+        return None
     void(desk, order)
     if desk.state.orders.pop(order.client_order_id, None) is None:
-        return
+        return None
     closed = desk.state.closed
     while len(closed) >= CLOSED_KEPT:
         del closed[next(iter(closed))]
     closed[order.client_order_id] = order
     if order.exit_id:
         answer_exit(desk, order, reason)
+    return replacement(desk, order)
 
 
 def _reopen(desk: Desk, order: Reservation, message: OrderUpdate) -> None:

@@ -16,11 +16,13 @@ from actors.allocation import (
     tradeable_minor,
     withdrawn,
 )
+from actors.amending import handle_amend_intent, handle_amended
 from actors.booking import first_time, handle_fill, handle_update
 from actors.desk import Desk
 from actors.ledger_rows import ROWS_TIMER, record_rows
 from actors.ordering import handle_cancel_intent, handle_exit, handle_intent
 from actors.vault import LedgerState, SleeveBook, configured, total_minor
+from messages.amends import AmendIntent, OrderAmended
 from messages.market import BookTop, InstrumentListed
 from messages.money import (
     AccountMode,
@@ -77,6 +79,16 @@ class Ledger(Actor[LedgerState]):
     def on_cancel_intent(self, state: LedgerState, message: CancelIntent, ctx: Context) -> None:
         desk = Desk(state, ctx)
         handle_cancel_intent(desk, message)
+        desk.finish()
+
+    def on_amend_intent(self, state: LedgerState, message: AmendIntent, ctx: Context) -> None:
+        desk = Desk(state, ctx)
+        handle_amend_intent(desk, message)
+        desk.finish()
+
+    def on_amended(self, state: LedgerState, message: OrderAmended, ctx: Context) -> None:
+        desk = Desk(state, ctx)
+        handle_amended(desk, message)
         desk.finish()
 
     def on_exit(self, state: LedgerState, message: ProtectiveExit, ctx: Context) -> None:

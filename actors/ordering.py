@@ -48,21 +48,21 @@ def handle_intent(desk: Desk, message: Intent) -> None:
         if desk.ctx.now_ns - desk.ctx.at_ns > INTENT_STALE_NS:
             raise Refused("it came too late to be acted on")
         if message.side is Side.BUY:
-            _check_entry(desk.state, sleeve)
+            check_entry(desk.state, sleeve)
             apply_wanted(desk.state, desk.pen, sleeve, message.intent_id)
-        order, instrument = _sized(desk, sleeve, message)
+        order, instrument = sized(desk, sleeve, message)
     except Refused as refusal:
         desk.tell(sleeve, message.intent_id, message.symbol, OrderState.DENIED, str(refusal))
         return
-    _place(desk, sleeve, order, instrument, message)
+    place(desk, sleeve, order, instrument, message)
 
 
 def place_check(desk: Desk, sleeve: SleeveBook, wish: Intent) -> str:
     """Place an order for a preflight, with a sleeve's money; return its id. Raises `Refused`."""
     assert not wish.intent_id, "the sleeve wished for nothing"
-    _check_entry(desk.state, sleeve)
-    order, instrument = _sized(desk, sleeve, wish)
-    _place(desk, sleeve, order, instrument, wish)
+    check_entry(desk.state, sleeve)
+    order, instrument = sized(desk, sleeve, wish)
+    place(desk, sleeve, order, instrument, wish)
     return order.client_order_id
 
 
@@ -70,6 +70,9 @@ def handle_cancel_intent(desk: Desk, message: CancelIntent) -> None:
     """Cancel the order that a wish became; it ends by the order's own update."""
     for order in open_orders(desk.state, message.sleeve):
         if order.intent_id == message.intent_id:
+            if order.change is not None and not order.change.amend_id:
+                # It was to be replaced: now it is only cancelled.
+                order.change = None
             cancel(desk, order, "the sleeve no longer wants it")
             return
     sleeve = desk.state.sleeves.get(message.sleeve)
@@ -134,7 +137,7 @@ def handle_exit(desk: Desk, message: ProtectiveExit) -> None:
         limit_ticks=0,
         reference_ticks=message.reference_ticks,
     )
-    _place(desk, sleeve, order, instrument, wish)
+    place(desk, sleeve, order, instrument, wish)
 
 
 def answer_exit(desk: Desk, order: Reservation, reason: str) -> None:
@@ -174,7 +177,8 @@ def _free_offered(desk: Desk, sleeve: SleeveBook, symbol: str) -> None:
             cancel(desk, order, "guard closes the position")
 
 
-def _check_entry(state: LedgerState, sleeve: SleeveBook) -> None:
+def check_entry(state: LedgerState, sleeve: SleeveBook) -> None:
+    """Raise `Refused` if the sleeve may not enter now."""
     reason = idle_reason(state, sleeve)
     if reason:
         raise Refused(reason)
@@ -182,7 +186,7 @@ def _check_entry(state: LedgerState, sleeve: SleeveBook) -> None:
         raise Refused(f"the account is {state.mode.value}: {state.mode_reason}")
 
 
-def _sized(desk: Desk, sleeve: SleeveBook, message: Intent) -> tuple[Reservation, Instrument]:
+def sized(desk: Desk, sleeve: SleeveBook, message: Intent) -> tuple[Reservation, Instrument]:
     """Return the order that the sleeve can pay for; raise `Refused` if there is none."""
     state = desk.state
     instrument = state.instruments.get(message.symbol)
@@ -205,6 +209,8 @@ def _sized(desk: Desk, sleeve: SleeveBook, message: Intent) -> tuple[Reservation
         lots = _lots_to_sell(state, sleeve, message, instrument)
     order = _new_order(desk, sleeve, message.symbol, message.side, lots, instrument)
     order.intent_id = message.intent_id
+    order.wish = message if message.intent_id else None
+    order.placed_ns = desk.ctx.now_ns
     order.at_market = message.type is OrderType.MARKET
     if message.side is Side.BUY:
         price = _buy_price(desk, message)
@@ -258,7 +264,8 @@ def _new_order(
     )
 
 
-def _free_account(order: Reservation) -> str:
+def free_account(order: Reservation) -> str:
+    """Return the account from which an order's money was reserved."""
     if order.side is Side.BUY:
         return bk.cash_of(order.sleeve)
     return bk.coins_of(order.sleeve, order.asset)
@@ -268,7 +275,7 @@ def reserve(desk: Desk, order: Reservation) -> None:
     """Make the pending transfer that an order's `reserved_minor` says."""
     desk.pen.move(
         order.asset,
-        _free_account(order),
+        free_account(order),
         bk.reserved_of(order.sleeve),
         order.reserved_minor,
         "reserve",
@@ -282,7 +289,7 @@ def void(desk: Desk, order: Reservation, keep_minor: int = 0) -> None:
     desk.pen.move(
         order.asset,
         bk.reserved_of(order.sleeve),
-        _free_account(order),
+        free_account(order),
         amount,
         "void",
         order.client_order_id,
@@ -290,7 +297,7 @@ def void(desk: Desk, order: Reservation, keep_minor: int = 0) -> None:
     order.reserved_minor -= amount
 
 
-def _place(
+def place(
     desk: Desk, sleeve: SleeveBook, order: Reservation, instrument: Instrument, wish: Intent
 ) -> None:
     """Reserve, remember, and pass the order on to risk."""

@@ -8,7 +8,7 @@ from actors import books as bk
 from actors.positions import Position, average_ticks, lot_minor, value_minor
 from messages.market import Instrument
 from messages.money import Check, Mode, SleeveStanding, SleeveStyle, VaultConfigured
-from messages.orders import TERMINAL, OrderState, Protect, Side
+from messages.orders import TERMINAL, Intent, OrderState, Protect, Side
 from supervisor.actor import State
 
 
@@ -39,6 +39,15 @@ class SleeveBook(msgspec.Struct):
         return self.positions.setdefault(symbol, Position())
 
 
+class Change(msgspec.Struct):
+    """What an open order is to become."""
+
+    amend_id: str
+    """"" where it is cancelled first, and another placed when it has ended."""
+    limit_ticks: int
+    quantity_lots: int
+
+
 class Reservation(msgspec.Struct):
     """An order as the ledger sees it: what it holds, and how much of it was booked."""
 
@@ -63,6 +72,11 @@ class Reservation(msgspec.Struct):
     cancel_wanted: str = ""
     stop_ticks: int = 0
     take_ticks: int = 0
+    wish: Intent | None = None
+    """What it was made of, as amended since; None for guard's and a preflight's."""
+    placed_ns: int = 0
+    change: Change | None = None
+    """An amendment under way."""
 
     @property
     def open(self) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from decimal import Decimal
 
+from exchanges.capabilities import Support, capabilities_of
 from messages.money import (
     AccountConfigured,
     RiskAccount,
@@ -134,11 +135,13 @@ class Wiring:
         """Return the settings of one vault, defaults filled in."""
         defaults = self._settings.defaults
         at = vault_address(vault)
+        venue = self._settings.venues[vault.venue]
+        able = capabilities_of(venue.protocol.value)
         return VaultConfigured(
             user=vault.user,
             vault=vault.name,
             venue=vault.venue,
-            environment=self._settings.venues[vault.venue].environment.value,
+            environment=venue.environment.value,
             asset=vault.asset,
             asset_scale=self._scale(vault.asset),
             tradeable_minor=self._minor(vault.asset, vault.tradeable),
@@ -150,9 +153,10 @@ class Wiring:
             risk=RISK,
             orders=f"{account_address(vault.venue, vault.user)}/orders",
             guard=f"{at}/guard",
-            instruments=self._settings.venues[vault.venue].symbols,
+            instruments=venue.symbols,
             ledger=f"{at}/ledger",
             alerts=ALERTS,
+            amends=able.amend is Support.NATIVE,
         )
 
     def _allocation(self, vault: VaultSettings, sleeve: SleeveSettings) -> SleeveAllocation:

@@ -119,6 +119,21 @@ class OrderTicket(msgspec.Struct, frozen=True, kw_only=True):
     expires_at_ns: int = 0
 
 
+class OrderChange(msgspec.Struct, frozen=True, kw_only=True):
+    """An open limit order as it is to be: all of its quantity, what has filled included.
+
+    `expires_at_ns` bounds the request as it does an `OrderTicket`'s.
+    """
+
+    client_order_id: str
+    venue_order_id: str
+    symbol: str
+    quantity_lots: int
+    price_ticks: int
+    post_only: bool = False
+    expires_at_ns: int = 0
+
+
 class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     """The venue has taken the order. `received_ns` is our clock when its answer was complete."""
 

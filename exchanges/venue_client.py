@@ -38,6 +38,7 @@ from exchanges.types import (
     FillReport,
     FrameHook,
     Instrument,
+    OrderChange,
     OrderReport,
     OrderTicket,
     PublicTrade,
@@ -196,6 +197,17 @@ class VenueClient:
             client_order_id=ticket.client_order_id,
             venue_order_id=venue_order_id,
             received_ns=self._clock.now_ns(),
+        )
+
+    async def amend(self, change: OrderChange) -> None:
+        """Amend one order in place, asked once. Raises `VenueError`; AMBIGUOUS: it may have been.
+
+        NOT_FOUND: it is not open. INVALID at a venue that cannot (`exchanges.capabilities`).
+        """
+        instrument = self.instrument(change.symbol)
+        await self._call(
+            lambda: self._adapter.amend(self._exchange, change, instrument, self._clock.now_ns()),
+            is_order=True,
         )
 
     async def cancel(

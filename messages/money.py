@@ -65,6 +65,8 @@ class VaultConfigured(Message, frozen=True, kw_only=True, tag="money.VaultConfig
     ledger: str = ""
     """The ledger's own address; guard, which gets this message too, sends its exits there."""
     alerts: str = "/alerts"
+    amends: bool = False
+    """The venue amends orders in place; elsewhere one is cancelled and another placed."""
 
 
 class SleeveStanding(Message, frozen=True, kw_only=True, tag="money.SleeveStanding"):

@@ -42,6 +42,8 @@ class OrderState(Enum):
     UNKNOWN = "unknown"
     """Sent, and nobody knows whether it arrived: the venue is being asked. Never sent again."""
     OPEN = "open"
+    PENDING_AMEND = "pending_amend"
+    """Open, and it is not known yet whether with its old or its new price and quantity."""
     PENDING_CANCEL = "pending_cancel"
     FILLED = "filled"
     CANCELLED = "cancelled"

@@ -1,9 +1,15 @@
 """The life of an order as a table: one for all order types and venues.
 
     PENDING_SUBMIT ─▶ UNKNOWN ─▶ ABSENT ─(late appearance)─▶ OPEN
-          │   └──────────┴─▶ OPEN ◀─▶ PENDING_CANCEL
-          ▼                    ▼             ▼
+          │   └──────────┴─▶ OPEN ─────────▶ PENDING_CANCEL
+          │                    ▲▼              ▲     │
+          │               PENDING_AMEND ───────┘     │
+          ▼                    ▼                     ▼
     DENIED, REJECTED     FILLED, CANCELLED, EXPIRED, REJECTED
+
+A stop or take-profit order that rests at the venue is OPEN while it waits for its trigger, and
+goes on as the market order that it becomes. Time in force, reduce-only, post-only and a time to
+live change nothing of these moves: what they bring about is a CANCEL, an EXPIRY or a REJECTION.
 
 A submit whose outcome is unknown is never sent again: nothing leads back to PENDING_SUBMIT.
 """
@@ -18,7 +24,8 @@ _NOWHERE: frozenset[OrderState] = frozenset()
 MOVES: dict[OrderState, frozenset[OrderState]] = {
     OrderState.PENDING_SUBMIT: _ENDS | {OrderState.UNKNOWN, OrderState.OPEN, OrderState.DENIED},
     OrderState.UNKNOWN: _ENDS | {OrderState.OPEN, OrderState.ABSENT},
-    OrderState.OPEN: _ENDS | {OrderState.PENDING_CANCEL},
+    OrderState.OPEN: _ENDS | {OrderState.PENDING_AMEND, OrderState.PENDING_CANCEL},
+    OrderState.PENDING_AMEND: _ENDS | {OrderState.OPEN, OrderState.PENDING_CANCEL},
     OrderState.PENDING_CANCEL: _ENDS,
     # The venue had it after all: it lives again, and its money is accounted for as it comes.
     OrderState.ABSENT: frozenset({OrderState.OPEN}),

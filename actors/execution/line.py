@@ -18,9 +18,10 @@ import trio
 from actors.execution.clients import AccountClient, OpenAccount
 from actors.execution.limits import Rank, VenueBudget
 from actors.execution.reads import inquire, read_account
-from actors.execution.translate import Scales, ticket_of
+from actors.execution.translate import Scales, change_of, ticket_of
 from exchanges.errors import Code, VenueError
 from messages.account import AccountRead
+from messages.amends import Amend, AmendOutcome, AmendResult
 from messages.base import Message
 from messages.money import (
     AccountMode,
@@ -39,6 +40,7 @@ from messages.orders import (
     Submit,
     SubmitOutcome,
     SubmitResult,
+    Terms,
 )
 from supervisor.port import Command, Port, PortContext
 
@@ -67,6 +69,16 @@ def submit_result(error: VenueError) -> SubmitResult:
     return SubmitResult.REJECTED if error.code in _REFUSED else SubmitResult.UNKNOWN
 
 
+def amend_result(error: VenueError) -> AmendResult:
+    """Return what a venue error says of an amendment."""
+    if error.code is Code.NOT_FOUND:
+        return AmendResult.NOT_FOUND
+    said = submit_result(error)
+    if said is SubmitResult.NOT_SENT:
+        return AmendResult.NOT_SENT
+    return AmendResult.REJECTED if said is SubmitResult.REJECTED else AmendResult.UNKNOWN
+
+
 class Line(Port):
     """One account's way to the venue; see the module's docstring.
 
@@ -76,6 +88,7 @@ class Line(Port):
 
     commands: ClassVar[tuple[type[Message], ...]] = (
         Submit,
+        Amend,
         Cancel,
         Inquire,
         ReadAccount,
@@ -161,6 +174,8 @@ class Line(Port):
         message = command.message
         if isinstance(message, Submit):
             outcome: Message = await self._submit(message, ctx.now_ns)
+        elif isinstance(message, Amend):
+            outcome = await self._amend(message, ctx.now_ns)
         elif isinstance(message, Cancel):
             outcome = await self._cancel(message)
         elif isinstance(message, Inquire):
@@ -178,9 +193,9 @@ class Line(Port):
         client = self._client
         if terms.client_order_id in self._sent_ids:
             return _said(submit, SubmitResult.UNKNOWN, "it may have been sent already")
-        refused = self._refusal(submit, now_ns())
+        refused = self._refusal(terms, submit.expires_ns, now_ns())
         if refused is not None:
-            return refused
+            return _said(submit, *refused)
         if client is None:
             return _said(submit, SubmitResult.NOT_SENT, NOT_CONNECTED)
         self._remember(terms.client_order_id)
@@ -204,21 +219,46 @@ class Line(Port):
             sent_ns=sent_ns,
         )
 
-    def _refusal(self, submit: Submit, now_ns: int) -> SubmitOutcome | None:
-        """Return why the order may not leave now, or None; no await lies between this and it."""
+    async def _amend(self, amend: Amend, now_ns: Callable[[], int]) -> AmendOutcome:
+        terms = amend.terms
+        await self._budget.take(Rank.EXIT if terms.reduces else Rank.ENTRY)
+        client = self._client
+        if amend.amend_id in self._sent_ids:
+            return _said_of(amend, AmendResult.UNKNOWN, "it may have been sent already")
+        refused = self._refusal(terms, amend.expires_ns, now_ns())
+        if refused is not None:
+            return _said_of(amend, AmendResult.NOT_SENT, refused[1])
+        if client is None:
+            return _said_of(amend, AmendResult.NOT_SENT, NOT_CONNECTED)
+        self._remember(amend.amend_id)
+        self._entries_under_way += not terms.reduces
+        try:
+            await client.amend(change_of(amend))
+        except VenueError as error:
+            _slow_down(self._budget, error)
+            return _said_of(amend, amend_result(error), str(error))
+        finally:
+            self._entries_under_way -= not terms.reduces
+            self._entry_ended.unpark_all()
+        return _said_of(amend, AmendResult.ACCEPTED, "")
+
+    def _refusal(
+        self, terms: Terms, expires_ns: int, now_ns: int
+    ) -> tuple[SubmitResult, str] | None:
+        """Return why it may not leave now, or None; no await lies between this and the bytes."""
         if self._switch is None or self._mode is None:
             reason = "risk has not yet told the line whether orders may leave"
-            return _said(submit, SubmitResult.NOT_SENT, reason)
-        if now_ns >= submit.expires_ns - self._margin_ns:
+            return SubmitResult.NOT_SENT, reason
+        if now_ns >= expires_ns - self._margin_ns:
             reason = "it waited for its turn until it was too late to send it"
-            return _said(submit, SubmitResult.NOT_SENT, reason)
-        if submit.terms.reduces:
+            return SubmitResult.NOT_SENT, reason
+        if terms.reduces:
             return None
         if self._switch.engaged:
-            return _said(submit, SubmitResult.DENIED, "the kill switch is on")
+            return SubmitResult.DENIED, "the kill switch is on"
         if self._mode.mode is not Mode.ACTIVE:
             reason = f"the account is {self._mode.mode.value}: {self._mode.reason}"
-            return _said(submit, SubmitResult.DENIED, reason)
+            return SubmitResult.DENIED, reason
         return None
 
     async def _cancel(self, cancel: Cancel) -> CancelOutcome:
@@ -296,6 +336,15 @@ def _said(submit: Submit, result: SubmitResult, reason: str, *, sent_ns: int = 0
     )
 
 
+def _said_of(amend: Amend, result: AmendResult, reason: str) -> AmendOutcome:
+    return AmendOutcome(
+        amend_id=amend.amend_id,
+        client_order_id=amend.terms.client_order_id,
+        result=result,
+        reason=reason,
+    )
+
+
 def _confirmed(message: SwitchSet, ctx: PortContext) -> SwitchConfirmed:
     return SwitchConfirmed(line=ctx.address, engaged=message.engaged, generation=message.generation)
 
@@ -312,6 +361,8 @@ def _left_over(message: Message, ctx: PortContext) -> Message | None:
     """Return the outcome of a command of which only the venue knows what became."""
     if isinstance(message, Submit):
         return _said(message, SubmitResult.UNKNOWN, RESTARTED)
+    if isinstance(message, Amend):
+        return _said_of(message, AmendResult.UNKNOWN, RESTARTED)
     if isinstance(message, Cancel):
         return CancelOutcome(
             client_order_id=message.client_order_id,

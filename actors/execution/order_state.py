@@ -29,6 +29,17 @@ BY_HAND_KEPT_MAX = 256
 FILLS_PER_ORDER_MAX = 5_000
 
 
+class AmendWait(msgspec.Struct, kw_only=True):
+    """An amendment of which nobody knows yet whether the venue has taken it."""
+
+    amend_id: str
+    limit_ticks: int
+    quantity_lots: int
+    expires_ns: int
+    sent: bool = True
+    """It is with the line."""
+
+
 class Record(msgspec.Struct, kw_only=True):
     """One order as we know it."""
 
@@ -61,6 +72,7 @@ class Record(msgspec.Struct, kw_only=True):
     closing: OrderState | None = None
     """The venue's last word, held until the fills it speaks of have come."""
     closing_lots: int = 0
+    amend: AmendWait | None = None
     told_end: bool = False
     """The ledger has been told an end, and has let the reservation go."""
 
@@ -70,9 +82,15 @@ class Record(msgspec.Struct, kw_only=True):
         return self.terms.client_order_id
 
     @property
+    def most_lots(self) -> int:
+        """The quantity ordered; while it is being amended, the larger of the two."""
+        amended = self.amend.quantity_lots if self.amend is not None else 0
+        return max(self.terms.quantity_lots, amended)
+
+    @property
     def working_lots(self) -> int:
         """What may still fill."""
-        return max(0, self.terms.quantity_lots - self.filled_lots)
+        return max(0, self.most_lots - self.filled_lots)
 
 
 class CancelWait(msgspec.Struct):

@@ -9,6 +9,8 @@ Everything that tells of an order (outcomes, the private stream, inquiries, reco
   appeared late, a venue that contradicts itself) is still passed on, and pages.
 """
 
+from msgspec.structs import replace
+
 from actors.execution.lifecycle import checked_move
 from actors.execution.order_rows import OrderFigures, order_row
 from actors.execution.order_state import (
@@ -19,6 +21,7 @@ from actors.execution.order_state import (
     keep_closed,
     learn_venue_id,
 )
+from messages.amends import OrderAmended
 from messages.money import AccountConfigured, Alert, Severity
 from messages.orders import (
     TERMINAL,
@@ -48,6 +51,8 @@ INQUIRY_NS_MIN = SECOND_NS
 INQUIRY_NS_MAX = 30 * SECOND_NS
 # Two readings that do not show an order must lie this far apart to prove that it is not there.
 READINGS_APART_NS = SECOND_NS
+# An amendment under way does not delay a cancellation: the venue has the order, whatever its price.
+CANCELLABLE = (OrderState.OPEN, OrderState.PENDING_AMEND)
 # Eight inquiries without a clear answer take two minutes: then a person should know.
 INQUIRIES_BEFORE_PAGE = 8
 
@@ -89,7 +94,7 @@ def want_cancel(state: OrdersState, record: Record, reason: str, ctx: Context) -
     waiting_to_retry = record.state is OrderState.PENDING_SUBMIT and not record.submitting
     if waiting_to_retry:
         finish(state, record, OrderState.CANCELLED, reason, ctx)
-    elif record.state is OrderState.OPEN and record.closing is None:
+    elif record.state in CANCELLABLE and record.closing is None:
         move(state, record, OrderState.PENDING_CANCEL, reason, ctx)
         send_cancel(state, record, ctx)
 
@@ -152,6 +157,10 @@ def take_report(state: OrdersState, record: Record, report: VenueOrder, ctx: Con
         adopt(state, record, ctx)
     if record.state in TERMINAL:
         return
+    if record.amend is not None and _shows_amended(record, report):
+        conclude_amend(state, record, "amended", ctx, applied=True)
+        if record.state in TERMINAL:
+            return
     if report.state in TERMINAL:
         close(state, record, report, ctx)
         return
@@ -187,6 +196,42 @@ def opened(state: OrdersState, record: Record, ctx: Context) -> None:
         want_cancel(state, record, record.cancel_reason, ctx)
 
 
+def _shows_amended(record: Record, report: VenueOrder) -> bool:
+    wanted = record.amend
+    assert wanted is not None, "asked by the caller"
+    return (report.limit_ticks, report.quantity_lots) == (wanted.limit_ticks, wanted.quantity_lots)
+
+
+def conclude_amend(
+    state: OrdersState, record: Record, reason: str, ctx: Context, *, applied: bool
+) -> None:
+    """Note which of the two the venue has, the old or the new; tell ledger and risk."""
+    amend = record.amend
+    assert amend is not None, "an amendment was under way"
+    record.amend = None
+    if applied:
+        record.terms = replace(
+            record.terms, limit_ticks=amend.limit_ticks, quantity_lots=amend.quantity_lots
+        )
+    amended = OrderAmended(
+        amend_id=amend.amend_id,
+        client_order_id=record.client_order_id,
+        applied=applied,
+        limit_ticks=record.terms.limit_ticks,
+        quantity_lots=record.terms.quantity_lots,
+        reason=reason,
+    )
+    ctx.send(record.terms.ledger, amended)
+    if record.state is OrderState.PENDING_AMEND:
+        move(state, record, OrderState.OPEN, reason, ctx)
+    else:
+        show(state, record, ctx)
+    if record.filled_lots >= record.terms.quantity_lots:
+        finish(state, record, OrderState.FILLED, "", ctx)
+    else:
+        tell_risk(state, record, None, ctx)
+
+
 def adopt(state: OrdersState, record: Record, ctx: Context) -> None:
     """Let an order live again that was concluded to be absent, and cancel it."""
     text = (
@@ -204,7 +249,9 @@ def close(state: OrdersState, record: Record, report: VenueOrder, ctx: Context) 
     """End an order of which the venue says so, as soon as all its fills are here."""
     filled_lots = report.filled_lots
     if report.state is OrderState.FILLED:
-        filled_lots = max(filled_lots, record.terms.quantity_lots)
+        # While it is being amended, only the venue knows of how much that is the end.
+        known_lots = 0 if record.amend is not None else record.terms.quantity_lots
+        filled_lots = max(filled_lots, known_lots)
     if record.filled_lots >= filled_lots:
         finish(state, record, report.state, report.reason or record.cancel_reason, ctx)
         return
@@ -225,6 +272,8 @@ def take_fill(state: OrdersState, record: Record, fill: VenueFill, ctx: Context)
     assert fill.quantity_lots > 0, "an execution moves something"
     if len(record.exec_ids) < FILLS_PER_ORDER_MAX:
         record.exec_ids.append(fill.exec_id)
+    if record.amend is not None and _fills_beyond(record, fill):
+        conclude_amend(state, record, "amended: it fills beyond its old size", ctx, applied=True)
     ended = record.state in TERMINAL
     record.filled_lots += fill.quantity_lots
     record.cost_minor += fill.cost_minor
@@ -244,6 +293,12 @@ def take_fill(state: OrdersState, record: Record, fill: VenueFill, ctx: Context)
         _after_fill(state, record, ctx)
 
 
+def _fills_beyond(record: Record, fill: VenueFill) -> bool:
+    """Return whether the fill proves that a larger quantity is in force."""
+    old_lots = record.terms.quantity_lots
+    return record.most_lots > old_lots and record.filled_lots + fill.quantity_lots > old_lots
+
+
 def _after_the_end(state: OrdersState, record: Record, fill: VenueFill, ctx: Context) -> None:
     if record.state is OrderState.ABSENT:
         adopt(state, record, ctx)
@@ -258,7 +313,7 @@ def _after_the_end(state: OrdersState, record: Record, fill: VenueFill, ctx: Con
 
 
 def _after_fill(state: OrdersState, record: Record, ctx: Context) -> None:
-    if record.filled_lots >= record.terms.quantity_lots:
+    if record.filled_lots >= record.most_lots:
         finish(state, record, OrderState.FILLED, "", ctx)
     elif record.closing is not None and record.filled_lots >= record.closing_lots:
         finish(state, record, record.closing, record.reason, ctx)
@@ -273,6 +328,8 @@ def finish(state: OrdersState, record: Record, end: OrderState, reason: str, ctx
     if record.terms.quantity_lots <= record.filled_lots:
         end = OrderState.FILLED
     record.closing = None
+    # An amendment ends with its order; the ledger forgets it likewise.
+    record.amend = None
     record.due_ns = 0
     record.ttl_due_ns = 0
     record.inquiries = 0

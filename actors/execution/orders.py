@@ -1,7 +1,7 @@
 """Orders: the life of every order of one account, from risk's approval to the venue's last word.
 
-    risk ─Order▶ orders ─Submit, Cancel, Inquire▶ line
-                   ▲ ◀─SubmitOutcome, CancelOutcome, InquiryOutcome─┘
+    risk ─Order, AmendOrder▶ orders ─Submit, Amend, Cancel, Inquire▶ line
+                   ▲ ◀─SubmitOutcome, AmendOutcome, CancelOutcome, InquiryOutcome─┘
                    ├─ OrderReported, FillReported ◀ private stream
                    ├─ AccountSeen ◀▶ OrdersStand  reconcile
                    └─ OrderUpdate, Fill ▶ ledger; Exposure ▶ risk
@@ -11,10 +11,11 @@ expiry plus the venue's visibility lag, from two complete readings at least a se
 not show the order.
 """
 
-from actors.execution import cancel_all, foreign
+from actors.execution import amending, cancel_all, foreign
 from actors.execution import order_steps as steps
 from actors.execution.order_state import LIVE_MAX, OrdersState, Record, find
 from messages.account import AccountSeen, OrdersStand
+from messages.amends import AmendOrder, AmendOutcome
 from messages.market import InstrumentListed
 from messages.money import AccountConfigured, CancelAll
 from messages.orders import (
@@ -62,6 +63,10 @@ class Orders(Actor[OrdersState]):
             steps.show(state, record, ctx)
         _plan(state, ctx)
 
+    def on_amend(self, state: OrdersState, message: AmendOrder, ctx: Context) -> None:
+        amending.begin(state, message, ctx)
+        _plan(state, ctx)
+
     def on_cancel(self, state: OrdersState, message: CancelOrder, ctx: Context) -> None:
         """Cancel an order; one that has ended is left alone, whoever asks has been told of that."""
         record = state.live.get(message.client_order_id)
@@ -94,6 +99,10 @@ class Orders(Actor[OrdersState]):
                 steps.inquire(state, record, ctx)
             else:
                 steps.inquire_again(state, record, ctx)
+        _plan(state, ctx)
+
+    def on_amended(self, state: OrdersState, message: AmendOutcome, ctx: Context) -> None:
+        amending.take_outcome(state, message, ctx)
         _plan(state, ctx)
 
     def on_inquired(self, state: OrdersState, message: InquiryOutcome, ctx: Context) -> None:
@@ -227,6 +236,8 @@ def _after_inquiry(
         steps.inquire_again(state, record, ctx)
     elif record.state is OrderState.PENDING_CANCEL:
         steps.send_cancel(state, record, ctx)
+    elif record.amend is not None:
+        amending.not_shown(state, record, message.read_ns, ctx)
     else:
         record.inquiries = 0
         record.due_ns = 0
@@ -263,6 +274,6 @@ def _take_fill(state: OrdersState, fill: VenueFill, ctx: Context) -> None:
 
 def _should_show(state: OrdersState, record: Record, seen: AccountSeen) -> bool:
     """Return whether a reading of all open orders that lacks this one says that it has ended."""
-    settled = record.state in (OrderState.OPEN, OrderState.PENDING_CANCEL)
+    settled = record.state in (*steps.CANCELLABLE, OrderState.PENDING_CANCEL)
     visible_ns = record.created_ns + steps.settings(state).visibility_lag_ns
     return settled and visible_ns < seen.read_ns

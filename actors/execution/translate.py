@@ -11,6 +11,7 @@ from fractions import Fraction
 
 from exchanges import types
 from exchanges.grid import OffGridError
+from messages.amends import Amend
 from messages.amounts import SCALE_COMMON
 from messages.market import Instrument
 from messages.money import VenueBalance
@@ -100,6 +101,21 @@ def ticket_of(submit: Submit) -> types.OrderTicket:
         time_in_force=_TIME_IN_FORCE[terms.time_in_force],
         post_only=terms.post_only,
         expires_at_ns=submit.expires_ns,
+    )
+
+
+def change_of(amend: Amend) -> types.OrderChange:
+    """Return what the client is asked to amend."""
+    terms = amend.terms
+    assert terms.type is OrderType.LIMIT, "what has no price of its own is not amended"
+    return types.OrderChange(
+        client_order_id=terms.client_order_id,
+        venue_order_id=amend.venue_order_id,
+        symbol=terms.symbol,
+        quantity_lots=terms.quantity_lots,
+        price_ticks=terms.limit_ticks,
+        post_only=terms.post_only,
+        expires_at_ns=amend.expires_ns,
     )
 
 

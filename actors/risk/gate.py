@@ -8,12 +8,14 @@ also mislead its judge. Nothing switches it off: without configuration it denies
 """
 
 import msgspec
+from msgspec.structs import replace
 
 from actors.execution.order_rows import OrderFigures, order_row
 from actors.risk import accounts, switch
 from actors.risk.accounts import Standing, account_key
 from actors.risk.checks import MINUTE_NS, Limits, Question, denial
 from actors.risk.switch import Switch
+from messages.amends import AmendOrder, AmendRequest, OrderAmended
 from messages.market import Instrument, InstrumentListed
 from messages.money import (
     AccountMode,
@@ -103,6 +105,31 @@ class Risk(Actor[RiskState]):
         _follow(state, terms, ctx)
         order = Order(terms=terms, time_to_live_ns=message.time_to_live_ns, approved_ns=ctx.now_ns)
         ctx.send(account.orders, order)
+
+    def on_amend(self, state: RiskState, message: AmendRequest, ctx: Context) -> None:
+        """Judge what would be left to fill as if it were an order of its own."""
+        terms = message.terms
+        account = state.accounts.get(account_key(terms.user, terms.venue))
+        working = state.working.pop(terms.client_order_id, None)
+        rest = replace(terms, quantity_lots=terms.quantity_lots - message.filled_lots)
+        request = OrderRequest(
+            terms=rest,
+            reference_ticks=message.reference_ticks,
+            reserved_minor=0,
+            reserved_asset="",
+        )
+        reason = "risk does not know the account"
+        if account is not None:
+            reason = denial(_question(state, request, ctx)) or ""
+        if working is not None:
+            state.working[terms.client_order_id] = working
+        if account is None or reason:
+            _deny_amendment(message, reason, ctx)
+            return
+        # Either of the two may be in force until orders says which.
+        lots = max(rest.quantity_lots, working.lots if working is not None else 0)
+        _follow(state, replace(terms, quantity_lots=lots), ctx)
+        ctx.send(account.orders, AmendOrder(amend_id=message.amend_id, terms=terms))
 
     def on_exposure(self, state: RiskState, message: Exposure, ctx: Context) -> None:
         key = _position_key(message.user, message.vault, message.symbol)
@@ -232,6 +259,19 @@ def _deny(state: RiskState, terms: Terms, reason: str, ctx: Context) -> None:
     instrument = state.instruments.get(f"{terms.venue} {terms.symbol}")
     figures = OrderFigures(created_ns=ctx.now_ns, updated_ns=ctx.now_ns)
     ctx.record(order_row(terms, instrument, OrderState.DENIED, reason, figures))
+
+
+def _deny_amendment(message: AmendRequest, reason: str, ctx: Context) -> None:
+    terms = message.terms
+    denied = OrderAmended(
+        amend_id=message.amend_id,
+        client_order_id=terms.client_order_id,
+        applied=False,
+        limit_ticks=terms.limit_ticks,
+        quantity_lots=terms.quantity_lots,
+        reason=f"not amended: {reason}",
+    )
+    ctx.send(terms.ledger, denied)
 
 
 def _guarding(state: RiskState, address: str) -> list[tuple[RiskAccount, Standing]]:

@@ -7,8 +7,9 @@ it is idle.
 
 from actors.sleeves.life import LIFE, REFUSALS, Act, Life, moved
 from actors.sleeves.strategies import SHIPPED
-from actors.sleeves.strategy import BUY, CANCEL, LIMIT, NOTHING, Strategy, Wish, strategy
+from actors.sleeves.strategy import AMEND, BUY, CANCEL, LIMIT, NOTHING, Strategy, Wish, strategy
 from actors.sleeves.view import (
+    AMEND_INTERVAL_NS,
     COOL_MAX_NS,
     COOL_MIN_NS,
     Flight,
@@ -23,6 +24,7 @@ from actors.sleeves.view import (
     no_opinion,
     params_of,
 )
+from messages.amends import AmendIntent
 from messages.market import BookTop, Candle, InstrumentListed, StreamTrust
 from messages.money import (
     AccountMode,
@@ -236,6 +238,10 @@ class Sleeve(Actor[SleeveState]):
             if flight is not None:
                 _cancel(state, ctx, flight)
             return
+        if wish.kind == AMEND:
+            if flight is not None:
+                _amend(state, ctx, flight, wish.price_ticks)
+            return
         if flight is not None or ctx.now_ns < view.cool_until_ns:
             return
         if side is Side.BUY:
@@ -321,6 +327,20 @@ def _cancel(state: SleeveState, ctx: Context, flight: Flight) -> None:
     )
 
 
+def _amend(state: SleeveState, ctx: Context, flight: Flight, limit_ticks: int) -> None:
+    """Ask for another price for a limit order, if that is another one and not too soon."""
+    assert state.config is not None, "a sleeve is configured before it wishes"
+    same = flight.limit_ticks in (0, limit_ticks)
+    if same or flight.cancelling or limit_ticks <= 0 or ctx.now_ns < flight.amend_after_ns:
+        return
+    flight.limit_ticks = limit_ticks
+    flight.amend_after_ns = ctx.now_ns + AMEND_INTERVAL_NS
+    amend = AmendIntent(
+        intent_id=flight.intent_id, sleeve=state.config.sleeve, limit_ticks=limit_ticks
+    )
+    ctx.send(state.config.ledger, amend)
+
+
 def _wish(state: SleeveState, ctx: Context, view: LegView, side: Side, wish: Wish | None) -> None:
     """Send an intent; without a wish it sells the whole position at the market."""
     assert state.config is not None, "a sleeve is configured before it wishes"
@@ -345,6 +365,9 @@ def _wish(state: SleeveState, ctx: Context, view: LegView, side: Side, wish: Wis
         take_ticks=wish.take_ticks if wish else 0,
     )
     state.flights[intent.intent_id] = Flight(
-        intent_id=intent.intent_id, symbol=view.symbol, side=side
+        intent_id=intent.intent_id,
+        symbol=view.symbol,
+        side=side,
+        limit_ticks=intent.limit_ticks,
     )
     ctx.send(state.config.ledger, intent)

@@ -68,12 +68,12 @@ class Opinion(NamedTuple):
 
 # --- what step answers
 
-NOTHING, LIMIT, MARKET, CANCEL = 0, 1, 2, 3
+NOTHING, LIMIT, MARKET, CANCEL, AMEND = 0, 1, 2, 3, 4
 BUY, SELL = 1, -1
 
 
 class Wish(NamedTuple):
-    """What to do: NOTHING, LIMIT, MARKET, or CANCEL what is in flight on that side."""
+    """NOTHING, LIMIT, MARKET; CANCEL what is in flight on that side, or AMEND its price."""
 
     kind: int
     leg: int

@@ -14,6 +14,9 @@ BPS_TO_PPM = 100
 # refused it (too little money, a limit per minute) seldom passes sooner.
 COOL_MIN_NS = 2_000_000_000
 COOL_MAX_NS = 64_000_000_000
+# A venue counts amendments, the young ones thrice (Kraken), against what an account may send; a
+# price that is followed faster than this is chased, not amended.
+AMEND_INTERVAL_NS = 1_000_000_000
 # Older data may not be acted on: the loop is behind, or the feed is, and the price has moved since.
 STALE_NS = 1_000_000_000
 # The other legs of a strategy may be quieter than the one that moved; silence beyond this is
@@ -47,6 +50,9 @@ class Flight(msgspec.Struct):
     symbol: str
     side: Side
     cancelling: bool = False
+    limit_ticks: int = 0
+    """The price asked for last; 0 for a market order."""
+    amend_after_ns: int = 0
 
 
 class SleeveState(State):

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
-from exchanges.errors import Rule
+from exchanges.errors import Code, Rule, VenueError
 from exchanges.turns import Turn
 from exchanges.types import (
     Balance,
@@ -15,6 +15,7 @@ from exchanges.types import (
     Execution,
     FillReport,
     Instrument,
+    OrderChange,
     OrderReport,
     OrderTicket,
     PublicTrade,
@@ -138,6 +139,18 @@ class Adapter(ABC):
         self, exchange: "TrioExchange", ticket: OrderTicket, instrument: Instrument, now_ns: int
     ) -> str:
         """Send the order in one request and return the venue's id for it."""
+
+    async def amend(
+        self,
+        exchange: "TrioExchange",
+        change: OrderChange,
+        instrument: Instrument,
+        now_ns: int,
+    ) -> None:
+        """Amend in one request; only where the venue's `Capabilities` say that it can."""
+        raise VenueError(
+            Code.INVALID, self.venue, "orders cannot be amended here: cancel it and place another"
+        )
 
     @abstractmethod
     async def cancel(

@@ -24,6 +24,7 @@ from exchanges.types import (
     Fee,
     FillReport,
     Instrument,
+    OrderChange,
     OrderReport,
     OrderStatus,
     OrderTicket,
@@ -48,6 +49,7 @@ _TURNS = {
     "CancelOrderBatch": Turn.CANCEL,
     "CancelAll": Turn.CANCEL,
     "AddOrder": Turn.ORDER,
+    "AmendOrder": Turn.ORDER,
 }
 
 _STATUS: dict[str, OrderStatus] = {
@@ -246,17 +248,38 @@ class KrakenAdapter(Adapter):
         if ticket.post_only:
             params["postOnly"] = True
         if ticket.expires_at_ns:
-            ahead_ns = ticket.expires_at_ns - now_ns
-            if ahead_ns < DEADLINE_NS_MIN:
-                raise VenueError(
-                    Code.INVALID,
-                    self.venue,
-                    f"the submit's bound is {ahead_ns / NANOSECONDS_PER_SECOND:.3f} s away, Kraken"
-                    f" takes no deadline nearer than {DEADLINE_NS_MIN // NANOSECONDS_PER_SECOND} s",
-                )
-            # The text is cut to milliseconds and to Kraken's maximum: earlier is always safe.
-            params["deadline"] = rfc3339_text(now_ns + min(ahead_ns, DEADLINE_NS_MAX))
+            params["deadline"] = self._deadline(ticket.expires_at_ns, now_ns)
         return params
+
+    def _deadline(self, expires_at_ns: int, now_ns: int) -> str:
+        ahead_ns = expires_at_ns - now_ns
+        if ahead_ns < DEADLINE_NS_MIN:
+            raise VenueError(
+                Code.INVALID,
+                self.venue,
+                f"the submit's bound is {ahead_ns / NANOSECONDS_PER_SECOND:.3f} s away, Kraken"
+                f" takes no deadline nearer than {DEADLINE_NS_MIN // NANOSECONDS_PER_SECOND} s",
+            )
+        # The text is cut to milliseconds and to Kraken's maximum: earlier is always safe.
+        return rfc3339_text(now_ns + min(ahead_ns, DEADLINE_NS_MAX))
+
+    async def amend(
+        self,
+        exchange: "TrioExchange",
+        change: OrderChange,
+        instrument: Instrument,
+        now_ns: int,
+    ) -> None:
+        params = {
+            "txid": change.venue_order_id,
+            "order_qty": instrument.quantity_text(change.quantity_lots),
+            "limit_price": instrument.price_text(change.price_ticks),
+        }
+        if change.post_only:
+            params["post_only"] = "true"
+        if change.expires_at_ns:
+            params["deadline"] = self._deadline(change.expires_at_ns, now_ns)
+        await exchange.privatePostAmendOrder(params)
 
     async def cancel(
         self, exchange: "TrioExchange", client_order_id: str | None, venue_order_id: str | None

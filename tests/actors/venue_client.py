@@ -40,6 +40,7 @@ class TinyClient:
         self.errors: dict[str, list[VenueError]] = {}
         self.tickets: list[types.OrderTicket] = []
         self.cancels: list[str] = []
+        self.changes: list[types.OrderChange] = []
         self.opened = 0
         self._subscribed = trio.lowlevel.ParkingLot()
         self.answering = trio.Event()
@@ -104,6 +105,11 @@ class TinyClient:
             venue_order_id=f"V-{ticket.client_order_id}",
             received_ns=0,
         )
+
+    async def amend(self, change: types.OrderChange) -> None:
+        self.changes.append(change)
+        await self._asked("amend")
+        await self.answering.wait()
 
     async def cancel(
         self, *, client_order_id: str | None = None, venue_order_id: str | None = None

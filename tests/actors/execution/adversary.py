@@ -7,6 +7,7 @@ late, twice, or out of order.
 
 from dataclasses import dataclass, field
 
+from messages.amends import Amend, AmendOutcome, AmendResult
 from messages.orders import (
     TERMINAL,
     Cancel,
@@ -44,6 +45,13 @@ _SAID = {
     "rejected": SubmitResult.REJECTED,
     "denied": SubmitResult.DENIED,
 }
+_AMENDED = {
+    "accepted": AmendResult.ACCEPTED,
+    "not sent": AmendResult.NOT_SENT,
+    "rejected": AmendResult.REJECTED,
+    "denied": AmendResult.NOT_SENT,
+}
+Command = Submit | Amend | Cancel | Inquire
 Report = OrderReported | FillReported
 
 
@@ -55,16 +63,25 @@ class Resting:
     arrived_ns: int
     state: OrderState = OrderState.OPEN
     fills: list[VenueFill] = field(default_factory=list)
+    amended: list[tuple[int, int, int, str]] = field(default_factory=list)
+    """When, to which price and quantity, and by which amendment."""
+
+    def terms_at(self, at_ns: int) -> tuple[int, int]:
+        """Return price and quantity as they were at some moment."""
+        terms = self.submit.terms
+        known = [each[1:3] for each in self.amended if each[0] <= at_ns]
+        return known[-1] if known else (terms.limit_ticks, terms.quantity_lots)
 
     @property
     def filled_lots(self) -> int:
         return sum(each.quantity_lots for each in self.fills)
 
-    def report(self) -> VenueOrder:
-        terms = self.submit.terms
+    def report(self, at_ns: int = 2**62) -> VenueOrder:
+        limit_ticks, quantity_lots = self.terms_at(2**62 if self.state in TERMINAL else at_ns)
         return venue_order(
-            terms.client_order_id,
-            quantity_lots=terms.quantity_lots,
+            self.submit.terms.client_order_id,
+            limit_ticks=limit_ticks,
+            quantity_lots=quantity_lots,
             filled_lots=self.filled_lots,
             state=self.state,
         )
@@ -75,12 +92,12 @@ class Adversary:
     """The venue's books, the commands the line holds, and the reports under way."""
 
     orders: dict[str, Resting] = field(default_factory=dict)
-    commands: list[Submit | Cancel | Inquire] = field(default_factory=list)
+    commands: list[Command] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
     fates: dict[str, str] = field(default_factory=dict)
     """What became of the newest submit of each order."""
 
-    def take(self, command: Submit | Cancel | Inquire) -> None:
+    def take(self, command: Command) -> None:
         """Take a command from the actor; a submit must not follow one that may have arrived."""
         if isinstance(command, Submit):
             fate = self.fates.get(command.terms.client_order_id, "not sent")
@@ -104,10 +121,36 @@ class Adversary:
             client_order_id=ours, result=_SAID[fate], venue_order_id=venue_order_id, reason=fate
         )
 
+    def amend(self, command: Amend, fate: str, now_ns: int) -> AmendOutcome:
+        """Decide what becomes of an amendment; return what the line says of it."""
+        terms = command.terms
+        order = self.orders.get(terms.client_order_id)
+        result = _AMENDED.get(fate, AmendResult.UNKNOWN)
+        if fate in ("accepted", "ack lost", "arrives at its expiry"):
+            if order is None or order.state is not OrderState.OPEN:
+                result = AmendResult.NOT_FOUND
+            elif terms.quantity_lots <= order.filled_lots:
+                result = AmendResult.REJECTED
+            else:
+                # One that arrives late is not told of, and no reading shows it before its time.
+                late = fate == "arrives at its expiry"
+                at_ns = command.expires_ns if late else now_ns
+                new = (at_ns, terms.limit_ticks, terms.quantity_lots, command.amend_id)
+                order.amended.append(new)
+                if not late:
+                    self._tell(terms.client_order_id)
+        return AmendOutcome(
+            amend_id=command.amend_id,
+            client_order_id=terms.client_order_id,
+            result=result,
+            reason=fate,
+        )
+
     def execute(self, client_order_id: str, lots: int, now_ns: int, *, named: bool) -> None:
         """Fill up to `lots` of an open order; without `named`, tell only the venue's id of it."""
         order = self.orders[client_order_id]
-        lots = min(lots, order.submit.terms.quantity_lots - order.filled_lots)
+        quantity_lots = order.terms_at(now_ns)[1]
+        lots = min(lots, quantity_lots - order.filled_lots)
         each = fill(
             f"{client_order_id}/{len(order.fills)}",
             client_order_id if named else "",
@@ -117,7 +160,9 @@ class Adversary:
         )
         order.fills.append(each)
         self.reports.append(FillReported(fill=each))
-        if order.filled_lots == order.submit.terms.quantity_lots:
+        if order.filled_lots == quantity_lots:
+            # What would have arrived later finds nothing any more.
+            order.amended = [each for each in order.amended if each[0] <= now_ns]
             order.state = OrderState.FILLED
         self._tell(client_order_id)
 
@@ -152,7 +197,7 @@ class Adversary:
         return InquiryOutcome(
             client_order_id=command.client_order_id,
             complete=True,
-            order=order.report(),
+            order=order.report(since_ns),
             fills=visible,
             read_ns=now_ns,
         )

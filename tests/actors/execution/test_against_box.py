@@ -6,8 +6,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from actors.execution.order_state import Record
 from exchanges.types import Credentials
+from messages.amends import AmendOrder, OrderAmended
 from messages.money import Mode, ReconcileNow, Severity
 from messages.orders import CancelOrder, OrderState, OrderUpdate, Side
 from tests.actors.execution.small_tree import SmallTree, small_tree
@@ -92,6 +95,38 @@ async def test_orders_are_filled_and_cancelled_and_the_books_agree() -> None:
         await tree.until(lambda: tree.actors[RECONCILE].state.request_id == "")
         assert mode(tree) is Mode.ACTIVE
         assert tree.alerts == []
+
+
+def live_one(tree: SmallTree) -> Record:
+    record = tree.actors[ORDERS].state.live[IDS[0]]
+    assert isinstance(record, Record)
+    return record
+
+
+def amended(tree: SmallTree) -> list[OrderAmended]:
+    return [message for message in tree.sent if isinstance(message, OrderAmended)]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    ["", *(pytest.param(f, marks=pytest.mark.check) for f in ("lose_ack", "http_5xx", "hang"))],
+)
+async def test_an_order_is_amended_whether_or_not_the_answer_comes(fault: str) -> None:
+    async with trading() as (box, tree):
+        if fault:
+            await box.admin("faults/arm", {"fault": fault, "target": "AmendOrder", "count": 1})
+        buy(tree, IDS[0], away_ticks=50_000)
+        await tree.until(lambda: live_one(tree).state is OrderState.OPEN)
+        before = live_one(tree).terms
+        wanted = replace(before, limit_ticks=before.limit_ticks + 100, quantity_lots=20_000)
+        tree.deliver(ORDERS, AmendOrder(amend_id=IDS[1], terms=wanted), "/risk")
+        await tree.until(lambda: bool(amended(tree)))
+        assert [message.applied for message in amended(tree)] == [True]
+        (order,) = (await box.admin("books"))["orders"]
+        assert Decimal(order["quantity"]) * 10**5 == 20_000
+        tree.deliver(ORDERS, CancelOrder(client_order_id=IDS[0], reason="test"), "/ledger")
+        await tree.until(lambda: end_of(tree, IDS[0]) is not None)
+        await check_books(box, tree)
 
 
 @pytest.mark.check

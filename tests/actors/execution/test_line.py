@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 import trio
+from msgspec.structs import replace
 from trio.testing import MockClock
 
 from actors.execution.limits import VenueBudget
@@ -14,6 +15,7 @@ from actors.execution.translate import Scales
 from exchanges.errors import Code, VenueError
 from exchanges.types import Balance, TransferReport
 from messages.account import AccountRead, VenueTransfer
+from messages.amends import Amend, AmendOutcome, AmendResult
 from messages.base import Message
 from messages.money import (
     AccountMode,
@@ -373,3 +375,57 @@ async def test_reads_keep_to_the_rate_that_the_venue_counts(autojump_clock: Mock
             await context.outcome(ReadAccount(request_id=str(number), fills_since_ns=0))
         # Five readings cost six each: eighteen at once, the other twelve at one in two seconds.
         assert 23 * SECOND_NS <= context.now_ns() - before_ns <= 25 * SECOND_NS
+
+
+def amend(amend_id: str = "a1", **changes: object) -> Amend:
+    wanted = replace(terms(limit_ticks=199_000), **changes)
+    return Amend(
+        amend_id=amend_id,
+        venue_order_id="V-order-1",
+        terms=wanted,
+        expires_ns=START_NS + 10 * SECOND_NS,
+    )
+
+
+async def amend_result_of(context: RecordingContext, command: Amend) -> AmendResult:
+    outcome = await context.outcome(command)
+    assert isinstance(outcome, AmendOutcome)
+    return outcome.result
+
+
+async def test_an_amendment_is_written_once(autojump_clock: MockClock) -> None:
+    client = TinyClient()
+    async with open_line(client, OFF, ACTIVE) as context:
+        assert await amend_result_of(context, amend()) is AmendResult.ACCEPTED
+        assert await amend_result_of(context, amend()) is AmendResult.UNKNOWN
+    (change,) = client.changes
+    assert (change.venue_order_id, change.price_ticks) == ("V-order-1", 199_000)
+
+
+async def test_switch_and_mode_hold_amendments_of_entries_back(autojump_clock: MockClock) -> None:
+    client = TinyClient()
+    on = SwitchSet(engaged=True, generation=2)
+    async with open_line(client, OFF, ACTIVE, on) as context:
+        assert await amend_result_of(context, amend()) is AmendResult.NOT_SENT
+        exits = amend("a2", reduces=True)
+        assert await amend_result_of(context, exits) is AmendResult.ACCEPTED
+    assert [change.client_order_id for change in client.changes] == ["order-1"]
+
+
+@pytest.mark.parametrize(
+    ("code", "result"),
+    [
+        (Code.NOT_FOUND, AmendResult.NOT_FOUND),
+        (Code.REJECTED, AmendResult.REJECTED),
+        (Code.INVALID, AmendResult.REJECTED),
+        (Code.UNAVAILABLE, AmendResult.NOT_SENT),
+        (Code.AMBIGUOUS, AmendResult.UNKNOWN),
+    ],
+)
+async def test_what_an_error_says_of_an_amendment(
+    autojump_clock: MockClock, code: Code, result: AmendResult
+) -> None:
+    client = TinyClient()
+    client.fails("amend", code)
+    async with open_line(client, OFF, ACTIVE) as context:
+        assert await amend_result_of(context, amend()) is result

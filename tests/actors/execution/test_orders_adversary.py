@@ -6,6 +6,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from actors.execution.orders import Orders
 from messages.account import AccountSeen
+from messages.amends import Amend, AmendOrder, OrderAmended
 from messages.base import Message
 from messages.orders import (
     TERMINAL,
@@ -49,6 +50,9 @@ class OrdersAgainstAdversary(RuleBasedStateMachine):
         self.placed: dict[str, int] = {}
         self.fills: dict[str, int] = {}
         self.ended: dict[str, OrderUpdate] = {}
+        self.wanted: dict[str, str] = {}
+        """Amendment → its order."""
+        self.amended: dict[str, bool] = {}
 
     @initialize()
     def configure(self) -> None:
@@ -58,7 +62,7 @@ class OrdersAgainstAdversary(RuleBasedStateMachine):
     def tell(self, message: Message) -> None:
         outcomes = self.probe.handle(message)
         for command in sent_to(outcomes, LINE):
-            assert isinstance(command, Submit | Cancel | Inquire)
+            assert isinstance(command, Submit | Amend | Cancel | Inquire)
             self.venue.take(command)
         for message_to_ledger in sent_to(outcomes, LEDGER):
             self.book(message_to_ledger)
@@ -67,6 +71,10 @@ class OrdersAgainstAdversary(RuleBasedStateMachine):
         if isinstance(message, Fill):
             assert message.fill.exec_id not in self.fills, "a fill was booked twice"
             self.fills[message.fill.exec_id] = message.fill.quantity_lots
+        elif isinstance(message, OrderAmended):
+            assert message.amend_id not in self.amended, "an amendment was concluded twice"
+            assert not (message.applied and message.client_order_id in self.ended)
+            self.amended[message.amend_id] = message.applied
         elif isinstance(message, OrderUpdate):
             assert message.client_order_id not in self.ended, "the ledger was told after the end"
             if message.state in TERMINAL:
@@ -89,6 +97,19 @@ class OrdersAgainstAdversary(RuleBasedStateMachine):
         self.tell(order)
 
     @precondition(lambda self: self.placed)
+    @rule(
+        pick=picks,
+        lots=st.integers(min_value=1, max_value=12),
+        limit=st.sampled_from([199_000, 201_000]),
+    )
+    def want_amend(self, pick: int, lots: int, limit: int) -> None:
+        ours = list(self.placed)[pick % len(self.placed)]
+        amend_id = f"a{len(self.wanted)}"
+        self.wanted[amend_id] = ours
+        wanted = terms(ours, quantity_lots=lots, limit_ticks=limit)
+        self.tell(AmendOrder(amend_id=amend_id, terms=wanted))
+
+    @precondition(lambda self: self.placed)
     @rule(pick=picks)
     def want_cancel(self, pick: int) -> None:
         ours = list(self.placed)[pick % len(self.placed)]
@@ -100,7 +121,9 @@ class OrdersAgainstAdversary(RuleBasedStateMachine):
     @rule(pick=picks, fate=st.sampled_from(FATES), good=st.booleans())
     def answer(self, pick: int, fate: str, good: bool) -> None:
         command = self.venue.commands.pop(pick % len(self.venue.commands))
-        if isinstance(command, Submit):
+        if isinstance(command, Amend):
+            self.tell(self.venue.amend(command, fate, self.probe.now_ns))
+        elif isinstance(command, Submit):
             self.tell(self.venue.submitted(command, fate, self.probe.now_ns))
         elif isinstance(command, Cancel):
             self.tell(self.venue.cancelled(command, heard=good))
@@ -161,7 +184,7 @@ class OrdersAgainstAdversary(RuleBasedStateMachine):
         """Answer every question honestly as it comes, for a while."""
         until_ns = self.probe.now_ns + seconds * SECOND_NS
         while True:
-            questions = [c for c in self.venue.commands if not isinstance(c, Submit)]
+            questions = [c for c in self.venue.commands if isinstance(c, Cancel | Inquire)]
             for question in questions:
                 self.answer(pick=self.venue.commands.index(question), fate="", good=True)
             if not questions and not self.fire_due(until_ns):
@@ -174,7 +197,7 @@ class OrdersAgainstAdversary(RuleBasedStateMachine):
             return False
         for outcome in [self.probe.fire("agenda")]:
             for command in sent_to(outcome, LINE):
-                assert isinstance(command, Submit | Cancel | Inquire)
+                assert isinstance(command, Submit | Amend | Cancel | Inquire)
                 self.venue.take(command)
             for message in sent_to(outcome, LEDGER):
                 self.book(message)
@@ -187,7 +210,7 @@ class OrdersAgainstAdversary(RuleBasedStateMachine):
         seen = AccountSeen(
             request_id="q",
             reply_to=RECONCILE,
-            open_orders=tuple(o.report() for o in orders if o.state is OrderState.OPEN),
+            open_orders=tuple(o.report(visible_ns) for o in orders if o.state is OrderState.OPEN),
             fills=tuple(f for o in orders for f in o.fills if f.at_ns <= visible_ns),
             read_ns=self.probe.now_ns,
         )
@@ -199,6 +222,12 @@ class OrdersAgainstAdversary(RuleBasedStateMachine):
     def books_hold_only_what_the_venue_filled(self) -> None:
         known = {f.exec_id: f.quantity_lots for o in self.venue.orders.values() for f in o.fills}
         assert self.fills.items() <= known.items()
+
+    @invariant()
+    def what_was_concluded_of_an_amendment_is_so(self) -> None:
+        applied = {each[3] for order in self.venue.orders.values() for each in order.amended}
+        for amend_id, said in self.amended.items():
+            assert said == (amend_id in applied)
 
     @invariant()
     def absent_means_absent(self) -> None:

@@ -4,6 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from actors.risk.gate import Risk
+from messages.amends import AmendOrder, AmendRequest, OrderAmended
 from messages.money import AccountMode, Alert, KillSwitch, Mode, RiskConfigured, Severity
 from messages.orders import (
     Exposure,
@@ -16,7 +17,7 @@ from messages.orders import (
     TimeInForce,
 )
 from messages.runtime import Blocked, Booted, StoreHealth, Unblocked
-from supervisor.probe import Probe
+from supervisor.probe import Probe, Sent
 from tests.actors.trading import (
     ALERTS,
     LEDGER,
@@ -30,6 +31,7 @@ from tests.actors.trading import (
     risk_configured,
     rows,
     sent_to,
+    terms,
 )
 
 ACTIVE = AccountMode(user="alice", venue="kraken-sim", mode=Mode.ACTIVE, reason="agreed")
@@ -336,3 +338,37 @@ def test_a_journal_that_lags_turns_entries_off_and_on_again() -> None:
     )
     probe.handle(StoreHealth(healthy=True))
     assert denied(probe) == ""
+
+
+def amend(probe: Probe, filled_lots: int = 0, **changes: object) -> AmendOrder | OrderAmended:
+    request = AmendRequest(
+        amend_id="a1",
+        terms=replace(terms(), **changes),
+        filled_lots=filled_lots,
+        reference_ticks=200_000,
+    )
+    (answer,) = [o.message for o in probe.handle(request) if isinstance(o, Sent)]
+    assert isinstance(answer, AmendOrder | OrderAmended)
+    return answer
+
+
+def test_an_amendment_is_judged_like_an_order_of_what_is_left() -> None:
+    probe = gate()
+    probe.handle(request())
+    assert isinstance(amend(probe, limit_ticks=190_000), AmendOrder)
+    # 5 000 lots at 2 000.00 are the largest order; of 6 000 lots 2 000 have filled.
+    assert isinstance(amend(probe, quantity_lots=6_000, filled_lots=2_000), AmendOrder)
+    denied = amend(probe, quantity_lots=6_000)
+    assert isinstance(denied, OrderAmended)
+    assert not denied.applied
+    assert "above the largest order" in denied.reason
+    assert probe.state.working["order-1"].lots == 4_000, "the larger of the two is followed"
+
+
+def test_the_kill_switch_denies_amendments_of_entries() -> None:
+    probe = gate()
+    probe.handle(request())
+    probe.handle(KillSwitch(engaged=True, operator="ann", reason="test"))
+    denied = amend(probe, limit_ticks=190_000)
+    assert isinstance(denied, OrderAmended)
+    assert "kill switch" in denied.reason

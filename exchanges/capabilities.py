@@ -1,0 +1,49 @@
+"""What each venue can do with an order by itself; what it cannot is emulated, in a stated way.
+
+* `amend` EMULATED: the ledger has the order cancelled, and when it has ended with all its fills
+  places another, with an id of its own, for what is left: never are two of them live.
+* `triggers` EMULATED: guard holds the level and sells at the market when the price reaches it,
+  while the bot runs. NATIVE: a stop or take-profit order rests at the venue.
+* `expiry` NONE: a submit carries no moment after which the venue refuses it.
+"""
+
+from enum import Enum
+
+import msgspec
+
+
+class Support(Enum):
+    """How a venue comes by a feature."""
+
+    NATIVE = "native"
+    EMULATED = "emulated"
+    NONE = "none"
+
+
+class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
+    """What one venue can do; the default is what every venue can."""
+
+    amend: Support = Support.EMULATED
+    triggers: Support = Support.EMULATED
+    post_only: Support = Support.NONE
+    immediate_or_cancel: Support = Support.NONE
+    reduce_only: Support = Support.NONE
+    expiry: Support = Support.NONE
+
+
+LEAST = Capabilities()
+
+# Sources: the venues' own pages, as docs/venues.md lists them.
+CAPABILITIES: dict[str, Capabilities] = {
+    "kraken": Capabilities(
+        amend=Support.NATIVE,
+        post_only=Support.NATIVE,
+        immediate_or_cancel=Support.NATIVE,
+        expiry=Support.NATIVE,
+    ),
+}
+
+
+def capabilities_of(venue: str) -> Capabilities:
+    """Return what a venue, named as ccxt does, can do; `LEAST` for one that is not in the table."""
+    return CAPABILITIES.get(venue, LEAST)

@@ -1,0 +1,96 @@
+"""A strategy that follows the price with its order: it amends, once a second at most."""
+
+from typing import NamedTuple
+
+from actors.sleeves.strategy import (
+    AMEND,
+    BUY,
+    LIMIT,
+    Holding,
+    Leg,
+    Opinion,
+    Strategy,
+    Wish,
+    register,
+)
+from messages.amends import AmendIntent
+from messages.money import SleeveConfigured
+from messages.orders import Intent, OrderState
+from tests.actors.sleeves.scenes import SECOND_NS, Scene
+from tests.actors.vaults import LEDGER, SYMBOL, VENUE
+
+
+class Nothing(NamedTuple):
+    pass
+
+
+def begin(params: Nothing) -> Nothing:
+    return params
+
+
+def step(
+    memory: Nothing,
+    now_ns: int,
+    legs: tuple[Leg],
+    holdings: tuple[Holding],
+    opinions: tuple[Opinion],
+    params: Nothing,
+) -> tuple[Nothing, tuple[Wish]]:
+    kind = AMEND if holdings[0].buying else LIMIT
+    return memory, (Wish(kind, 0, BUY, legs[0].bid_ticks - 100, 50, 1, 0, 0, 0, 0),)
+
+
+@register
+class Follower(Strategy):
+    """Rests a hundred ticks below the bid."""
+
+    name = "test_follower"
+    text = "For tests."
+    memory_type = Nothing
+    params_type = Nothing
+
+    begin = staticmethod(begin)
+    step = staticmethod(step)
+
+
+def scene() -> tuple[Scene, Intent]:
+    one = Scene()
+    one.do(
+        SleeveConfigured(
+            user="ann",
+            vault="kraken-sim-usdt",
+            venue=VENUE,
+            environment="sim",
+            sleeve="flash",
+            strategy="test_follower",
+            symbols=(SYMBOL,),
+            parameters={},
+            ledger=LEDGER,
+        )
+    )
+    (intent,) = one.top(200_000)
+    return one, intent
+
+
+def test_another_price_is_asked_for_once_and_not_too_soon() -> None:
+    one, intent = scene()
+    assert intent.limit_ticks == 199_900
+    assert one.top(200_050) == []
+    assert one.sent(AmendIntent) == [
+        AmendIntent(intent_id=intent.intent_id, sleeve="flash", limit_ticks=199_950)
+    ]
+    one.top(200_050)
+    assert one.sent(AmendIntent) == [], "the same price is no news"
+    one.top(200_060)
+    assert one.sent(AmendIntent) == [], "a second has not passed"
+    one.top(200_060, SECOND_NS)
+    assert [a.limit_ticks for a in one.sent(AmendIntent)] == [199_960]
+
+
+def test_a_new_wish_follows_the_end_of_the_old_one() -> None:
+    one, intent = scene()
+    one.told(intent.intent_id, OrderState.OPEN, reason="not amended: too little money")
+    assert one.top(200_500, SECOND_NS) == []
+    assert len(one.sent(AmendIntent)) == 1
+    one.told(intent.intent_id, OrderState.CANCELLED)
+    assert [i.limit_ticks for i in one.top(200_500)] == [200_400]
