@@ -14,7 +14,7 @@ import msgspec
 import trio
 
 from messages.base import Message, encode, tag_in, tag_of
-from messages.runtime import Blocked, Booted, Down, Quarantined, TimerFired, Unblocked
+from messages.runtime import Blocked, Booted, Down, Quarantined, Stuck, TimerFired, Unblocked
 from supervisor import limits
 from supervisor.actor import STOP, Actor
 from supervisor.clock import Clock
@@ -33,6 +33,7 @@ from supervisor.mailbox import Mailbox
 from supervisor.router import Router
 from supervisor.spec import NORMAL, SHUTDOWN, ChildSpec, Ended, ExitReason, Poison
 from supervisor.statistics import CellStatistics
+from supervisor.stuck import Sampler, StruckError
 from supervisor.timers import Timers
 
 logger = logging.getLogger("supervisor")
@@ -59,6 +60,7 @@ class House(Protocol):
     journal: Journal
     clock: Clock
     timers: Timers
+    sampler: Sampler
     gate: trio.Event
     """Set once every cell is restored: before that nothing is handled."""
     paranoid: bool
@@ -84,6 +86,8 @@ class Cell:
         self.incarnation = 0
         self.blocked: SetAside | None = None
         self.fold: Fold | None = None
+        self.overruns = 0
+        """Turns that took longer than the step budget and could not be ended."""
         self._house = house
         self._tail: list[RecordedTurn] = []
         self._tail_bytes = 0
@@ -239,7 +243,7 @@ class Cell:
             return None
         first_seq = fold.seq + 1
         now_ns = self._house.clock.now_ns()
-        ran = fold.run(batch, now_ns, timed=True)
+        ran = self._handle(fold, batch, now_ns)
         handled = ran.handled
         if handled:
             self._commit(fold, batch if handled == len(batch) else batch[:handled], ran, first_seq)
@@ -255,6 +259,19 @@ class Cell:
                 self.take_snapshot()
                 return NORMAL
         return None
+
+    def _handle(self, fold: Fold, batch: list[Envelope], now_ns: int) -> Ran:
+        sampler = self._house.sampler
+        sampler.begin(fold, self.spec.step_budget_ns)
+        ran = fold.run(batch, now_ns, timed=True)
+        over_ns = sampler.end()
+        if over_ns:
+            self.overruns += 1
+            logger.warning(
+                "%s used %d ms of processor time in one go, and could not be struck there",
+                self.address, over_ns // 1_000_000,
+            )  # fmt: skip
+        return ran
 
     def _commit(self, fold: Fold, handled: list[Envelope], ran: Ran, first_seq: int) -> None:
         """Journal the turn and deliver its effects; no checkpoint lies inside."""
@@ -324,7 +341,7 @@ class Cell:
 
     # --- crashes and poison
 
-    def _crashed(self, rest: list[Envelope], error: Exception) -> ExitReason:
+    def _crashed(self, rest: list[Envelope], error: BaseException) -> ExitReason:
         poison = rest[0]
         position, attempts = self._failing
         attempts = attempts + 1 if position == poison[0] else 1
@@ -339,8 +356,12 @@ class Cell:
         else:
             self.mailbox.put_back(rest[1:])
             self._set_aside(poison, "".join(traceback.format_exception(error)))
+        if isinstance(error, StruckError):
+            self.tell(Stuck(position=poison[0], used_ns=error.used_ns))
         # Half a message is in this state: nobody may see or snapshot it.
         self.fold = None
+        if isinstance(error, StruckError):
+            return ExitReason(Ended.STUCK, str(error), error)
         return ExitReason(Ended.CRASH, f"{type(error).__name__}: {error}", error)
 
     def _set_aside(self, poison: Envelope, error: str) -> None:

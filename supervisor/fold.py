@@ -6,7 +6,8 @@ what they see is the same by construction. It does no I/O.
 
 import hashlib
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from types import CodeType
+from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 
@@ -28,6 +29,7 @@ from supervisor.actor import Actor, AnyState, Context, Effect, handler_names
 from supervisor.clock import perf_ns
 from supervisor.effects import words, words_of_stored
 from supervisor.journal import RUNTIME, Envelope, Input, RecordedTurn, Snapshot
+from supervisor.stuck import StruckError
 
 RUNTIME_MESSAGES: tuple[type[Message], ...] = (
     Booted,
@@ -52,7 +54,8 @@ class Ran(NamedTuple):
     handled: int
     counts: list[int]
     effects: list[Effect]
-    crash: Exception | None
+    crash: BaseException | None
+    """What the next message raised: an `Exception`, or `StruckError`."""
 
 
 class Divergence(NamedTuple):
@@ -173,7 +176,7 @@ class Fold:
                     table[type(message)](self.state, message, context)
             except MemoryError:
                 raise  # nothing that is restarted would fare better: it ends the process
-            except Exception as error:
+            except (Exception, StruckError) as error:
                 del effects[mark:]
                 context.seq = seq - 1
                 return Ran(len(counts), counts, effects, error)
@@ -238,6 +241,11 @@ class Fold:
         else:
             del self.context.timers[name]
         return True
+
+    running: ClassVar[CodeType] = run.__code__
+    """Where handlers are called from, for `supervisor/stuck.py`."""
+    bookkeeping: ClassVar[frozenset[CodeType]] = frozenset({_account.__code__, perf_ns.__code__})
+    """What is called from there beside handlers: nothing is struck in it."""
 
     def _twice(self, handler: Handler) -> Handler:
         """Return a handler that works on two copies of the state: both must do the same."""

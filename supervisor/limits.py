@@ -35,6 +35,12 @@ STATE_BYTES_MAX = 4_000_000
 # A snapshot above this is not kept in memory beside the live state: it is read again when needed.
 SNAPSHOT_KEPT_BYTES_MAX = 262_144
 
+# What one message may cost before its handler is struck: far more than any needs, and short enough
+# that nobody's protective exit waits for it. Looked at every 10 ms of processor time, so a loop
+# ends within 70 ms of it.
+STEP_BUDGET_NS = 50_000_000
+SAMPLE_NS = 10_000_000
+
 # Crashes on one message before it is set aside: the first try and one more.
 POISON_ATTEMPTS = 2
 

@@ -57,6 +57,8 @@ class Ended(Enum):
     SHUTDOWN = "shutdown"
     KILLED = "killed"
     CRASH = "crash"
+    STUCK = "stuck"
+    """Its handler used up the step budget and was struck."""
     START_FAILED = "start_failed"
     ESCALATED = "escalated"
     """A supervisor that restarted its children too often."""
@@ -121,6 +123,8 @@ class ChildSpec(msgspec.Struct, frozen=True, kw_only=True):
     shutdown_ns: int = limits.SHUTDOWN_NS
     backoff: Backoff = Backoff()
     poison: Poison = Poison.SKIP
+    step_budget_ns: int = limits.STEP_BUDGET_NS
+    """Processor time that handling one message may take; then the actor is struck; 0: never."""
     monitored_by: tuple[str, ...] = ()
     """Addresses that are told `Down`, `Blocked` and `Unblocked` of this child."""
     timers_after: str = ""
@@ -159,6 +163,9 @@ def validate(spec: Spec, path: str = "") -> list[str]:
     if isinstance(spec, ChildSpec):
         if spec.shutdown_ns < 0:
             problems.append(f"{address}: shutdown_ns was {spec.shutdown_ns}, allowed is 0 or more")
+        if spec.step_budget_ns < 0:
+            was_ns = spec.step_budget_ns
+            problems.append(f"{address}: step_budget_ns was {was_ns}, allowed is 0 or more")
         return problems
     if spec.intensity < 0:
         problems.append(f"{address}: intensity was {spec.intensity}, allowed is 0 or more")

@@ -24,6 +24,7 @@ from supervisor.portcell import PortCell
 from supervisor.router import Router
 from supervisor.spec import ChildSpec, ExitReason, Spec, SpecError, SupervisorSpec, validate
 from supervisor.statistics import Node
+from supervisor.stuck import Sampler
 from supervisor.supervisor import Supervisor
 from supervisor.timers import SETTLED_TOPIC, Settling, Timers
 
@@ -50,6 +51,7 @@ class System:
         *,
         report: Report = _log_report,
         paranoid: bool = False,
+        sampler: Sampler | None = None,
     ) -> None:
         problems = validate(spec)
         if problems:
@@ -60,6 +62,8 @@ class System:
         self.router = Router(journal, clock.now_ns)
         self.timers = Timers(clock)
         self.router.subscribe(SETTLED_TOPIC, Settling(self.timers, self.router.names))
+        self.sampler = sampler or Sampler()
+        """Strikes stuck handlers while it is installed: by who owns the process."""
         self.gate = trio.Event()
         self.report = report
         self.cells: dict[str, Cell] = {}

@@ -117,5 +117,7 @@ async def pipeline(journal: Journal) -> AsyncIterator[Pipeline]:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(system.run, opened.set)
         await opened.wait()
-        yield Pipeline(system)
+        # As in the daemon.
+        with system.sampler.installed():
+            yield Pipeline(system)
         system.request_stop()

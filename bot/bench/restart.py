@@ -83,7 +83,7 @@ class Fragile(Actor[Numbers]):
 def run(folder: Path, scale: float = 1.0) -> Figures:
     """Crash an actor again and again; what it logs goes nowhere, as writing is the terminal's."""
     before = machine()
-    with _silent():
+    with silent():
         small = trio.run(_crashes, scaled(CRASHES, scale), 0)
         large = trio.run(_crashes, scaled(CRASHES_OF_LARGE, scale), STATE_NUMBERS)
     bare = trio.run(_bare, scaled(CRASHES, scale))
@@ -101,7 +101,7 @@ def run(folder: Path, scale: float = 1.0) -> Figures:
 
 
 @contextmanager
-def _silent() -> Iterator[None]:
+def silent() -> Iterator[None]:
     """Keep the daemon's log level, and write what it lets through nowhere."""
     logger = logging.getLogger("supervisor")
     before, nowhere = logger.propagate, logging.NullHandler()

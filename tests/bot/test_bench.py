@@ -19,6 +19,7 @@ SCALES = {
     "journal": 0.02,
     "recovery": 0.01,
     "restart": 0.05,
+    "stuck": 0.05,
     "tick-to-order": 0.01,
 }
 # They start whole bots and exchanges: seconds on a free machine, more on this one.
