@@ -111,7 +111,11 @@ class _Assembly:
             from venue.settings import box_config  # noqa: PLC0415 - numba, see BoxPort
 
             config = box_config(
-                name, venue.box, self._wiring.users_at(name), data_file=self._folder / f"{name}.db"
+                name,
+                venue.box,
+                self._wiring.users_at(name),
+                data_file=self._folder / f"{name}.db",
+                protocol=venue.protocol.value,
             )
             start = partial(BoxPort, config, self._clock, door)
             children.append(ChildSpec(name="box", start=start))

@@ -55,7 +55,7 @@ def _box_problems(name: str, venue: VenueSettings) -> Iterator[str]:
     from venue.settings import box_config
 
     try:
-        config = box_config(name, venue.box, (), data_file=None)
+        config = box_config(name, venue.box, (), data_file=None, protocol=venue.protocol.value)
         check_config(config)
         for market in config.markets:
             instrument_of(market)

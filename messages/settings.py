@@ -30,6 +30,13 @@ Symbol = Annotated[
     str,
     msgspec.Meta(pattern=r"^[A-Z0-9]{2,12}/[A-Z0-9]{2,12}$", description='a pair like "ETH/USDT"'),
 ]
+ListedSymbol = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[A-Z0-9]{2,12}/[A-Z0-9]{2,12}(:[A-Z0-9]{2,12})?$",
+        description='a pair like "ETH/USDT", or a perpetual like "ETH/USDT:USDT"',
+    ),
+]
 Asset = Annotated[
     str, msgspec.Meta(pattern=r"^[A-Z0-9]{2,12}$", description='an asset like "USDT"')
 ]
@@ -90,7 +97,7 @@ class MarketSettings(msgspec.Struct, frozen=True, kw_only=True):
     bot is started; `~` is the home folder.
     """
 
-    symbol: Symbol
+    symbol: ListedSymbol
     open_price: Amount | None = None
     """A market generated from the seed: around which the price swings, in the quote asset."""
     recorded: Annotated[tuple[FileName, ...], msgspec.Meta(max_length=64)] = ()

@@ -4,10 +4,11 @@ from dataclasses import dataclass, field
 
 from venue.config import AccountConfig
 
-# Three accounts nobody can log in to, so that the balances of every asset always sum to zero.
+# Four accounts nobody can log in to, so that the balances of every asset always sum to zero.
 FLOW_ACCOUNT = 0  # the generated participants' side of each trade
 FEES_ACCOUNT = -1  # what the venue earned
 OUTSIDE_ACCOUNT = -2  # the counterpart of deposits and withdrawals
+INSURANCE_ACCOUNT = -3  # pays what a liquidated account owes beyond its money
 
 
 @dataclass(slots=True)
@@ -20,6 +21,7 @@ class Account:
     api_secret: str
     maker_ppm: int
     taker_ppm: int
+    passphrase: str = ""
     may_trade: bool = True
     last_nonce: int = 0
     cancel_after_ns: int = 0
@@ -38,7 +40,8 @@ class Account:
 
 
 # (30-day volume in USD from which a tier holds, taker ppm, maker ppm): Kraken Pro's spot fees.
-FEE_SCHEDULE: tuple[tuple[int, int, int], ...] = (
+FeeSchedule = tuple[tuple[int, int, int], ...]
+FEE_SCHEDULE: FeeSchedule = (
     (0, 4_000, 2_500),
     (10_000, 3_500, 2_000),
     (50_000, 2_400, 1_400),
@@ -52,14 +55,17 @@ FEE_SCHEDULE: tuple[tuple[int, int, int], ...] = (
 )
 
 
-def account_from(number: int, config: AccountConfig) -> Account:
+def account_from(
+    number: int, config: AccountConfig, fee_schedule: FeeSchedule = FEE_SCHEDULE
+) -> Account:
     """Return the account that `config` describes, without balances."""
-    _, taker_ppm, maker_ppm = FEE_SCHEDULE[config.fee_tier]
+    _, taker_ppm, maker_ppm = fee_schedule[config.fee_tier]
     return Account(
         number=number,
         name=config.name,
         api_key=config.api_key,
         api_secret=config.api_secret,
+        passphrase=config.passphrase,
         maker_ppm=maker_ppm,
         taker_ppm=taker_ppm,
         may_trade=config.may_trade,

@@ -39,7 +39,7 @@ from venue.faults import ARMED_MAX
 from venue.http import HttpReply, HttpRequest
 from venue.instruments import MalformedNumberError
 from venue.orders import BUY, SELL, OrderRequest
-from venue.protocols.kraken import Kraken
+from venue.protocol import VenueProtocol
 from venue.refusals import RefusedError
 
 PREFIX = "/_box/"
@@ -52,9 +52,9 @@ class AdminError(Exception):
 class Admin:
     """Answers what lies under `/_box/`."""
 
-    def __init__(self, engine: Engine, kraken: Kraken) -> None:
+    def __init__(self, engine: Engine, protocol: VenueProtocol) -> None:
         self._engine = engine
-        self._kraken = kraken
+        self._protocol = protocol
         self._methods: dict[tuple[str, str], Callable[[bytes], Json]] = {
             ("GET", "status"): self._status,
             ("GET", "faults"): self._faults,
@@ -101,7 +101,7 @@ class Admin:
             "data_file": engine.config.data_file,
             "visibility_lag_ms": engine.visibility_lag_ms,
             "commits": engine.commits.commits,
-            "sessions": len(self._kraken.sessions),
+            "sessions": len(self._protocol.sessions),
             "open_orders": len(engine.records.open_orders),
             "markets": {
                 symbol: {
@@ -152,13 +152,13 @@ class Admin:
         return self._faults(body)
 
     def _drop_sockets(self, body: bytes) -> Json:
-        sessions = self._kraken.sessions
+        sessions = self._protocol.sessions
         for session in sessions:
             session.abort()
         return {"dropped": len(sessions)}
 
     def _revoke_tokens(self, body: bytes) -> Json:
-        self._kraken.tokens.revoke_all()
+        self._protocol.revoke_tokens()
         return {}
 
     def _set_visibility(self, body: bytes) -> Json:

@@ -1,8 +1,9 @@
 """The venue's books of record as one JSON document, for comparing with somebody else's books."""
 
-from venue.accounts import FEES_ACCOUNT, FLOW_ACCOUNT, OUTSIDE_ACCOUNT
+from venue.accounts import FEES_ACCOUNT, FLOW_ACCOUNT, INSURANCE_ACCOUNT, OUTSIDE_ACCOUNT
 from venue.engine import Engine
 from venue.orders import BUY, Fill, LedgerEntry, Order
+from venue.positions import Position
 
 Json = dict[str, object]
 
@@ -12,6 +13,7 @@ def books_of_record(engine: Engine) -> Json:
     records, assets = engine.records, engine.assets
     names = {number: account.name for number, account in engine.exchange.accounts.items()}
     names |= {FLOW_ACCOUNT: "(flow)", FEES_ACCOUNT: "(fees)", OUTSIDE_ACCOUNT: "(outside)"}
+    names[INSURANCE_ACCOUNT] = "(insurance)"
     totals: dict[str, int] = {}
     for balances in records.balances.values():
         for asset, units in balances.items():
@@ -24,6 +26,11 @@ def books_of_record(engine: Engine) -> Json:
         "orders": [_order(engine, order, names) for order in records.orders.values()],
         "fills": [_fill(engine, fill, names) for fill in records.fills.values()],
         "ledger": [_entry(engine, entry, names) for entry in records.ledger.values()],
+        "positions": [
+            _position(engine, position, names)
+            for position in records.positions.values()
+            if position.lots
+        ],
         "balances": {names[number]: decimal(own) for number, own in records.balances.items()},
         "holds": {
             account.name: decimal(account.holds) for account in engine.exchange.accounts.values()
@@ -42,11 +49,13 @@ def _order(engine: Engine, order: Order, names: dict[int, str]) -> Json:
         "symbol": order.symbol,
         "side": "buy" if order.side == BUY else "sell",
         "type": "market" if order.is_market else "limit",
+        "trigger": instrument.format_price(order.trigger_ticks) if order.trigger_ticks else None,
+        "reduce_only": order.reduce_only,
         "price": None if order.is_market else instrument.format_price(order.price_ticks),
         "quantity": instrument.format_quantity(order.quantity_lots),
         "filled": instrument.format_quantity(order.filled_lots),
         "cost": instrument.quote.format(order.cost_units),
-        "fee": instrument.quote.format(order.fee_units),
+        "fee": engine.assets[engine.exchange.funds.fee_asset(order)].format(order.fee_units),
         "status": order.status.value,
         "reason": order.reason,
         "by_hand": order.by_hand,
@@ -69,11 +78,23 @@ def _fill(engine: Engine, fill: Fill, names: dict[int, str]) -> Json:
         "price": instrument.format_price(fill.price_ticks),
         "quantity": instrument.format_quantity(fill.quantity_lots),
         "cost": instrument.quote.format(fill.cost_units),
-        "fee": instrument.quote.format(fill.fee_units),
-        "fee_asset": instrument.quote.name,
+        "fee": engine.assets[fill.fee_asset].format(fill.fee_units),
+        "fee_asset": fill.fee_asset,
         "liquidity": "maker" if fill.is_maker else "taker",
         "trade_id": fill.trade_number,
         "at_ns": fill.at_ns,
+    }
+
+
+def _position(engine: Engine, position: Position, names: dict[int, str]) -> Json:
+    instrument = engine.listings[position.symbol].instrument
+    sign = "-" if position.lots < 0 else ""
+    return {
+        "account": names[position.account],
+        "symbol": position.symbol,
+        "quantity": sign + instrument.format_quantity(abs(position.lots)),
+        "cost": instrument.quote.format(position.cost_units),
+        "leverage": position.leverage,
     }
 
 

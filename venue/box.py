@@ -3,8 +3,6 @@
 `serve_venue` is all that others need: inside a daemon's nursery or as the body of `bot venue`.
 """
 
-import base64
-import binascii
 from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -15,18 +13,17 @@ from trio.abc import HalfCloseableStream, Listener
 from supervisor.clock import Clock
 from supervisor.net import network
 from supervisor.threads import threads
-from venue.accounts import FEE_SCHEDULE
 from venue.admin import PREFIX, Admin
 from venue.config import AccountConfig, VenueConfig, VenueConfigError, asset_named
 from venue.engine import Engine
 from venue.http import HttpReply, HttpRequest
 from venue.instruments import MalformedNumberError
-from venue.protocols.kraken import Kraken
+from venue.protocol import VenueProtocol
+from venue.protocols import protocol_named
 from venue.server import Server
 from venue.storage import Storage
 from venue.websocket import WebSocketSession
 
-PROTOCOLS = {"kraken": Kraken}
 TICK_INTERVAL_MS_MIN = 5  # faster ticks than clients can follow only burn the processor
 TICK_INTERVAL_MS_MAX = 10_000
 
@@ -37,7 +34,7 @@ FORBIDDEN = HttpReply(403, b'{"error":"administration is for this machine: use 1
 class Box:
     """The application behind the port: administration under `/_box/`, a protocol elsewhere."""
 
-    def __init__(self, engine: Engine, protocol: Kraken) -> None:
+    def __init__(self, engine: Engine, protocol: VenueProtocol) -> None:
         self._protocol = protocol
         self._admin = Admin(engine, protocol)
 
@@ -66,9 +63,7 @@ class Box:
 
 def check_config(config: VenueConfig) -> None:
     """Raise `VenueConfigError` for values that cannot work together."""
-    if config.protocol not in PROTOCOLS:
-        known = ", ".join(PROTOCOLS)
-        raise VenueConfigError(f"protocol: was {config.protocol!r}, allowed: {known}")
+    protocol = protocol_named(config.protocol)
     if not TICK_INTERVAL_MS_MIN <= config.tick_interval_ms <= TICK_INTERVAL_MS_MAX:
         raise VenueConfigError(
             f"tick_interval_ms: was {config.tick_interval_ms}, allowed: "
@@ -84,18 +79,15 @@ def check_config(config: VenueConfig) -> None:
         if len(set(values)) < len(values):
             raise VenueConfigError(f"accounts: two have the same {key}")
     for account in config.accounts:
-        _check_account(account)
+        protocol.check_account(account)
+        _check_account(account, len(protocol.rules.fee_schedule))
 
 
-def _check_account(account: AccountConfig) -> None:
+def _check_account(account: AccountConfig, tiers: int) -> None:
     key = f"account {account.name}"
-    try:
-        base64.b64decode(account.api_secret, validate=True)
-    except binascii.Error as error:
-        raise VenueConfigError(f"{key}, api_secret: is not base64 ({error})") from error
-    if not 0 <= account.fee_tier < len(FEE_SCHEDULE):
+    if not 0 <= account.fee_tier < tiers:
         raise VenueConfigError(
-            f"{key}, fee_tier: was {account.fee_tier}, allowed: 0 to {len(FEE_SCHEDULE) - 1}"
+            f"{key}, fee_tier: was {account.fee_tier}, allowed: 0 to {tiers - 1}"
         )
     for asset, amount in account.balances.items():
         try:
@@ -117,7 +109,7 @@ async def serve_venue(
     check_config(config)
     engine = await threads().run(partial(_open, config, clock, clock.now_ns()))
     try:
-        protocol = PROTOCOLS[config.protocol](engine)
+        protocol = protocol_named(config.protocol)(engine)
         engine.format_reports = protocol.format_reports
         server = Server(Box(engine, protocol), engine.faults)
         listeners = await network().open_tcp_listeners(config.host, config.port)
@@ -130,14 +122,15 @@ def _open(config: VenueConfig, clock: Clock, now_ns: int) -> Engine:
     with ExitStack() as stack:
         storage = Storage(config.data_file)
         stack.callback(storage.close)
-        engine = Engine(config, clock, storage, now_ns)
+        rules = protocol_named(config.protocol).rules
+        engine = Engine(config, clock, storage, now_ns, rules)
         stack.pop_all()
     return engine
 
 
 async def _run(
     engine: Engine,
-    protocol: Kraken,
+    protocol: VenueProtocol,
     server: Server,
     listeners: Sequence[Listener[HalfCloseableStream]],
     task_status: trio.TaskStatus[int],
@@ -170,7 +163,7 @@ async def _accept(listener: Listener[HalfCloseableStream], server: Server) -> No
             nursery.start_soon(server.serve, await listener.accept())
 
 
-async def _tick(engine: Engine, protocol: Kraken) -> None:
+async def _tick(engine: Engine, protocol: VenueProtocol) -> None:
     """Move the market and publish its changes at a fixed rate; a late tick is not made up for."""
     interval_s = engine.config.tick_interval_ms / 1_000
     next_s = trio.current_time() + interval_s

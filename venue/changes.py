@@ -33,6 +33,35 @@ class OrderRow(NamedTuple):
     closed_ns: int
     changed_ns: int
     reason: str
+    reduce_only: int
+    trigger_kind: str
+    trigger_by: str
+    trigger_ticks: int
+    triggered_ns: int
+
+
+class PositionRow(NamedTuple):
+    """A position in a perpetual: signed lots and what they cost, in units of quote."""
+
+    account: int
+    symbol: str
+    lots: int
+    cost_units: int
+    leverage: int
+    is_isolated: int
+    extra_units: int
+    realised_units: int
+    funding_units: int
+    changed_ns: int
+
+
+class FundingRow(NamedTuple):
+    """One settlement of funding."""
+
+    symbol: str
+    at_ns: int
+    rate_ppb: int
+    mark_ticks: int
 
 
 class AccountRow(NamedTuple):
@@ -114,6 +143,11 @@ def order_row(order: Order) -> OrderRow:
         closed_ns=order.closed_ns,
         changed_ns=order.changed_ns,
         reason=order.reason,
+        reduce_only=int(order.reduce_only),
+        trigger_kind=order.trigger_kind.value,
+        trigger_by=order.trigger_by.value,
+        trigger_ticks=order.trigger_ticks,
+        triggered_ns=order.triggered_ns,
     )
 
 
@@ -130,6 +164,8 @@ class Changes:
     markets: list[MarketRow] = field(default_factory=list)
     terms: list[TermsRow] = field(default_factory=list)
     candles: list[CandleRow] = field(default_factory=list)
+    positions: list[PositionRow] = field(default_factory=list)
+    funding: list[FundingRow] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
 
     @property
@@ -145,6 +181,8 @@ class Changes:
             or self.markets
             or self.terms
             or self.candles
+            or self.positions
+            or self.funding
         )
 
     def add(self, later: "Changes") -> None:
@@ -158,4 +196,6 @@ class Changes:
         self.markets += later.markets
         self.terms += later.terms
         self.candles += later.candles
+        self.positions += later.positions
+        self.funding += later.funding
         self.reports += later.reports

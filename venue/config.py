@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from venue.instruments import Asset, Instrument, MalformedNumberError, parse_units
+from venue.instruments import Asset, Contract, Instrument, MalformedNumberError, parse_units
 from venue.market import MarketSpec
 
 
@@ -44,12 +44,24 @@ class AccountConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     name: str
     api_key: str
     api_secret: str
-    """Base64, as Kraken issues it."""
+    """In the form that the venue issues it; `VenueProtocol.check_account` checks it."""
+    passphrase: str = ""
+    """What OKX and KuCoin want beside key and secret."""
     balances: dict[str, str] = {}
     fee_tier: int = 0
-    """Row of `venue.accounts.FEE_SCHEDULE`, 0 to 9."""
+    """Row of the venue's fee schedule, `Rules.fee_schedule`."""
     may_trade: bool = True
     """False: queries only; orders get `EGeneral:Permission denied`."""
+
+
+class PerpetualConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The terms of a linear perpetual; `venue.instruments.Contract` explains them."""
+
+    leverage_max: int = 50
+    leverage_default: int = 20
+    maintenance_ppm: int = 5_000
+    funding_interval_s: int = 28_800
+    funding_rate_ppb: int = 100_000
 
 
 class MarketConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -66,6 +78,8 @@ class MarketConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     candles: str = ""
     """A file of one-minute candles (JSON rows or CSV), instead of a generator."""
     at_end: AtEnd = AtEnd.HALT
+    perpetual: PerpetualConfig | None = None
+    """Makes it a perpetual: the symbol is then `BASE/QUOTE:QUOTE`."""
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -76,6 +90,8 @@ class MarketConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 # Decimals of an asset's minor unit where they differ from the common 8.
 ASSET_DECIMALS = {"BTC": 10, "ETH": 10, "USD": 8}
 ASSET_DECIMALS_COMMON = 8
+LEVERAGE_MAX = 125  # the most that any of the venues grants
+FUNDING_INTERVAL_S_MIN = 1  # real ones are hours; tests do not wait
 
 
 class VenueConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -127,8 +143,9 @@ def instrument_of(market: MarketConfig) -> Instrument:
     base, quote = asset_named(spec.base), asset_named(spec.quote)
     price_decimals, lot_decimals = _decimals(spec.tick), _decimals(spec.lot)
     key = f"market {spec.symbol}"
-    if spec.symbol != f"{spec.base}/{spec.quote}":
-        raise VenueConfigError(f"{key}: the symbol must be {spec.base}/{spec.quote}")
+    symbol = f"{spec.base}/{spec.quote}" + (f":{spec.quote}" if market.perpetual else "")
+    if spec.symbol != symbol:
+        raise VenueConfigError(f"{key}: the symbol must be {symbol}")
     if base.decimals < lot_decimals:
         raise VenueConfigError(
             f"{key}, lot: was {spec.lot}, at most {base.decimals} decimals, those of {base.name}"
@@ -147,4 +164,27 @@ def instrument_of(market: MarketConfig) -> Instrument:
         lot_units=lot_units,
         order_minimum_lots=minimum_units // lot_units,
         cost_minimum_units=_units(f"{key}, cost_minimum", market.cost_minimum, quote.decimals),
+        contract=_contract(key, market.perpetual),
+    )
+
+
+def _contract(key: str, terms: PerpetualConfig | None) -> Contract | None:
+    if terms is None:
+        return None
+    if not 1 <= terms.leverage_default <= terms.leverage_max <= LEVERAGE_MAX:
+        raise VenueConfigError(
+            f"{key}, leverage: default {terms.leverage_default} of at most {terms.leverage_max},"
+            f" allowed: 1 to {LEVERAGE_MAX}"
+        )
+    if terms.funding_interval_s < FUNDING_INTERVAL_S_MIN:
+        raise VenueConfigError(
+            f"{key}, funding_interval_s: was {terms.funding_interval_s}, at least "
+            f"{FUNDING_INTERVAL_S_MIN}"
+        )
+    return Contract(
+        terms.leverage_max,
+        terms.leverage_default,
+        terms.maintenance_ppm,
+        terms.funding_interval_s,
+        terms.funding_rate_ppb,
     )

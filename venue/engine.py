@@ -25,12 +25,14 @@ from venue.instruments import Asset
 from venue.listing import MINUTES_KEPT_MAX, Listing
 from venue.market import Market, MarketSpec
 from venue.matching import OrderBook
+from venue.orders import Fill
 from venue.records import (
     CLOSED_ORDERS_KEPT_MAX,
     FILLS_KEPT_MAX,
     LEDGER_KEPT_MAX,
     Records,
 )
+from venue.rules import KRAKEN_RULES, Rules
 from venue.sources import GENERATED, first_epoch_ns, open_market, source_mark
 from venue.storage import Storage, StoredState
 
@@ -48,10 +50,16 @@ class Engine:
     """Everything behind the protocols."""
 
     def __init__(
-        self, config: VenueConfig, clock: Clock, storage: Storage, started_ns: int
+        self,
+        config: VenueConfig,
+        clock: Clock,
+        storage: Storage,
+        started_ns: int,
+        rules: Rules = KRAKEN_RULES,
     ) -> None:
         """Read records and catch up to `started_ns`: seconds at worst, in any thread."""
         self.config = config
+        self._rules = rules
         self.clock = clock
         self.storage = storage
         self.commits = CommitQueue(storage)
@@ -61,7 +69,14 @@ class Engine:
         self.started_ns = started_ns
         _check_known(config, state)
         self.records = Records(
-            config.seed, state.counters, state.balances, state.orders, state.fills, state.ledger
+            config.seed,
+            state.counters,
+            state.balances,
+            state.orders,
+            [self._with_fee_asset(fill) for fill in state.fills],
+            state.ledger,
+            state.positions,
+            state.funding,
         )
         self._changes = Changes()
         self._market_saved_ns = self.started_ns
@@ -69,7 +84,7 @@ class Engine:
             market.spec.symbol: self._listing(market, state) for market in config.markets
         }
         accounts = self._accounts(state)
-        self.exchange = Exchange(self.listings, accounts, self.records)
+        self.exchange = Exchange(self.listings, accounts, self.records, rules)
         self.accounts_by_key = {account.api_key: account for account in accounts}
         self.assets = self._assets()
         self.format_reports: Formatter = _tell_nobody
@@ -180,7 +195,7 @@ class Engine:
     def _rebuilt(self, market: Market, symbol: str, index: int) -> OrderBook:
         book = market.rebuild(index)
         for order in self.records.open_orders.values():
-            if order.symbol == symbol:
+            if order.symbol == symbol and not order.is_waiting:
                 book.place_resting(
                     order.book_id,
                     order.account,
@@ -189,6 +204,15 @@ class Engine:
                     order.remaining_lots,
                 )
         return book
+
+    def _with_fee_asset(self, fill: Fill) -> Fill:
+        """Name the asset of a fee that was stored before it could be another than quote."""
+        if fill.fee_asset:
+            return fill
+        (quote,) = (
+            market.spec.quote for market in self.config.markets if market.spec.symbol == fill.symbol
+        )
+        return fill._replace(fee_asset=quote)
 
     def _accounts(self, state: StoredState) -> list[Account]:
         """Match configured accounts with stored ones by name; new names get new numbers."""
@@ -199,7 +223,9 @@ class Engine:
             row = stored.get(config.name)
             if row is None:
                 highest += 1
-            account = account_from(highest if row is None else row.number, config)
+            account = account_from(
+                highest if row is None else row.number, config, self._rules.fee_schedule
+            )
             if row is not None:
                 account.last_nonce = row.last_nonce
                 account.cancel_after_ns = row.cancel_after_ns
@@ -210,8 +236,7 @@ class Engine:
         by_number = {account.number: account for account in accounts}
         for order in self.records.open_orders.values():
             owner, instrument = by_number[order.account], self.listings[order.symbol].instrument
-            asset = instrument.quote if order.side > 0 else instrument.base
-            owner.hold(asset.name, order.held_units)
+            owner.hold(instrument.held_asset(order.side).name, order.held_units)
         self._new_accounts = [a for a in accounts if a.name not in stored]
         return accounts
 

@@ -3,14 +3,19 @@
 Every amount is an integer of a minor unit, and every movement has two sides: the balances of an
 asset over all accounts (customers, the generated flow, fees, the outside) always sum to zero.
 `take_changes` hands out what the last calls changed, to be committed before anybody is told.
+
+Orders that wait for a trigger are open but in no book. They fire when a trade (or the mark price)
+has reached them, at the end of the piece of flow in which it did.
 """
 
 from collections.abc import Iterable, Mapping
 
-from venue.accounts import FLOW_ACCOUNT, OUTSIDE_ACCOUNT, Account
+from venue.accounts import INSURANCE_ACCOUNT, OUTSIDE_ACCOUNT, Account
 from venue.candles import PublicTrade
 from venue.changes import Changes
-from venue.instruments import Instrument, fee_units, hold_units
+from venue.checks import Checks
+from venue.derivatives import Derivatives
+from venue.funds import DEPTH_LEVELS_MAX, Funds
 from venue.listing import Listing
 from venue.matching import (
     CANCELLED,
@@ -25,26 +30,27 @@ from venue.matching import (
 )
 from venue.orders import (
     BUY,
-    Fill,
+    NO_TRIGGER,
     Order,
     OrderEvent,
     OrderRequest,
     ReportKind,
     TimeInForce,
+    Trigger,
+    TriggerBy,
 )
 from venue.records import Records
 from venue.refusals import Refusal, RefusedError
-
-# Kraken allows 60 to 225 open orders per pair, by tier; the most generous one.
-OPEN_ORDERS_MAX = 225
-# Book levels looked at to price a market order; what lies beyond is not worth buying.
-DEPTH_LEVELS_MAX = 1_000
-QUANTITY_LOTS_MAX = 1 << 46  # what the kernels' level sums can hold
-PRICE_TICKS_MAX = (1 << 25) - 1  # the price window of the kernels
+from venue.rules import KRAKEN_RULES, Rules
+from venue.settlement import Settlement
 
 REASON_USER = "User requested"
 REASON_SELF_TRADE = "Self trade"
 REASON_UNFILLED = "IOC order not filled"
+REASON_POST_ONLY = "Post only order would take"
+REASON_REDUCE_ONLY = "Nothing left to reduce"
+REASON_FUNDS = "Insufficient funds at the trigger"
+REASON_LIQUIDATION = "Liquidation"
 
 
 class Exchange:
@@ -55,11 +61,21 @@ class Exchange:
         listings: Mapping[str, Listing],
         accounts: Iterable[Account],
         records: Records,
+        rules: Rules = KRAKEN_RULES,
     ) -> None:
         self.listings = dict(listings)
         self.accounts = {account.number: account for account in accounts}
         self.records = records
-        self._by_book_id = {order.book_id: order for order in records.open_orders.values()}
+        self.rules = rules
+        self.derivatives = Derivatives(self.listings, records)
+        self.funds = Funds(self.listings, records, self.derivatives, rules)
+        self._checks = Checks(self.listings, records, self.derivatives, rules)
+        self._settlement = Settlement(self.listings, records, self.derivatives, self.funds)
+        open_orders = records.open_orders.values()
+        self._by_book_id = {order.book_id: order for order in open_orders if not order.is_waiting}
+        self._waiting = {order.number: order for order in open_orders if order.is_waiting}
+        self._traded: dict[str, tuple[int, int]] = {}
+        """Lowest and highest price since triggers were looked at, by symbol."""
 
     # --- money -------------------------------------------------------------------------------
 
@@ -72,57 +88,58 @@ class Exchange:
     def withdraw(self, account: Account, asset: str, units: int, now_ns: int) -> None:
         """Debit `units` to the outside. Raises `RefusedError` beyond what is available."""
         assert units > 0, "a withdrawal is positive"
-        if account.available_units(asset) < units:
+        # Profit that is not realised yet is no money to take away.
+        free_units = min(self.funds.available_units(account, asset), account.available_units(asset))
+        if free_units < units:
             raise RefusedError(Refusal.INSUFFICIENT_FUNDS)
         self.records.move(OUTSIDE_ACCOUNT, account.number, asset, units)
         self.records.enter(account.number, asset, "withdrawal", "", (-units, 0), now_ns)
+
+    def set_leverage(self, account: Account, symbol: str, leverage: int) -> None:
+        """Change an account's leverage in a perpetual. Raises `RefusedError`."""
+        asset = self.listings[symbol].instrument.quote.name
+        free_units = self.funds.available_units(account, asset)
+        self.derivatives.set_leverage(account, symbol, leverage, free_units)
+
+    def add_margin(self, account: Account, symbol: str, units: int) -> None:
+        """Add to (or take from) an isolated position's margin. Raises `RefusedError`."""
+        asset = self.listings[symbol].instrument.quote.name
+        free_units = self.funds.available_units(account, asset)
+        self.derivatives.add_margin(account, symbol, units, free_units)
 
     # --- orders ------------------------------------------------------------------------------
 
     def check(self, account: Account, request: OrderRequest) -> int:
         """Return what `request` would hold. Raises `RefusedError`; changes nothing."""
-        instrument = self.listings[request.symbol].instrument
-        if not account.may_trade and not request.by_hand:
-            raise RefusedError(Refusal.PERMISSION)
-        self._check_mode(request.symbol)
-        self._check_size(instrument, request)
-        open_orders = self.records.open_orders_of(account.number)
-        if request.client_order_id and any(
-            order.client_order_id == request.client_order_id for order in open_orders
-        ):
-            raise RefusedError(Refusal.DUPLICATE_CLIENT_ID)
-        if sum(order.symbol == request.symbol for order in open_orders) >= OPEN_ORDERS_MAX:
-            raise RefusedError(Refusal.ORDERS_LIMIT)
-        self._check_crossing(request)
-        held_units = self._held_units(account, instrument, request)
-        asset = instrument.quote if request.side == BUY else instrument.base
-        if account.available_units(asset.name) < held_units:
+        self._checks.request(account, request)
+        held_units = self.funds.required_units(account, request)
+        asset = self.listings[request.symbol].instrument.held_asset(request.side)
+        if held_units and self.funds.available_units(account, asset.name) < held_units:
             raise RefusedError(Refusal.INSUFFICIENT_FUNDS)
         return held_units
 
     def place(self, account: Account, request: OrderRequest, now_ns: int) -> Order:
         """Accept an order, match it at once, and return it. Raises `RefusedError`."""
         held_units = self.check(account, request)
-        order = self.records.new_order(account.number, request, now_ns)
-        self._by_book_id[order.book_id] = order
-        order.held_units = held_units
-        account.hold(self._held_asset(order), held_units)
-        self.records.report(ReportKind.PENDING_NEW, order, None, now_ns)
-        order.move(OrderEvent.ACCEPT)
-        self.records.report(ReportKind.NEW, order, None, now_ns)
-        self._apply(self.listings[order.symbol], self._submit(order, now_ns), now_ns)
+        order = self._accept(account, request, held_units, now_ns)
+        self._run_triggers(now_ns)
         return order
 
     def cancel(self, order: Order, now_ns: int, reason: str = REASON_USER) -> None:
         """Take an open order out of the book. Raises `RefusedError` when it is not open."""
         if not order.is_open:
             raise RefusedError(Refusal.UNKNOWN_ORDER)
-        self.listings[order.symbol].book.cancel(order.book_id, now_ns)
-        self._finish(order, OrderEvent.CANCEL, reason, now_ns)
+        self._end(order, OrderEvent.CANCEL, reason, now_ns)
 
-    def cancel_all(self, account: Account, now_ns: int, reason: str = REASON_USER) -> int:
-        """Cancel every open order of `account`; return how many there were."""
-        orders = self.records.open_orders_of(account.number)
+    def cancel_all(
+        self, account: Account, now_ns: int, reason: str = REASON_USER, symbol: str = ""
+    ) -> int:
+        """Cancel every open order of `account`, of one symbol if given; return how many."""
+        orders = [
+            order
+            for order in self.records.open_orders_of(account.number)
+            if symbol in ("", order.symbol)
+        ]
         for order in orders:
             self.cancel(order, now_ns, reason)
         return len(orders)
@@ -135,44 +152,48 @@ class Exchange:
         now_ns: int,
         *,
         post_only: bool = False,
+        trigger_ticks: int = 0,
     ) -> None:
-        """Change price and total quantity of an open limit order.
+        """Change price and total quantity of an open limit order, or a waiting one's trigger.
 
         Less quantity at the same price keeps the place in the queue; anything else goes to its
         end, matching at once where it crosses. Raises `RefusedError`; then nothing changed.
         """
-        if not order.is_open or order.is_market:
+        if not order.is_open or (order.is_market and not order.is_waiting):
             raise RefusedError(Refusal.UNKNOWN_ORDER)
-        self._check_mode(order.symbol)
         account = self.accounts[order.account]
-        instrument = self.listings[order.symbol].instrument
         request = OrderRequest(
             order.symbol,
             order.side,
-            False,
+            order.is_market,
             price_ticks,
             quantity_lots,
             post_only=post_only or order.post_only,
+            reduce_only=order.reduce_only,
+            trigger=_amended_trigger(order, trigger_ticks),
         )
-        self._check_size(instrument, request)
+        self._checks.mode(order.symbol)
+        self._checks.size(request)
         if quantity_lots <= order.filled_lots:
             raise RefusedError(Refusal.INVALID_VOLUME)
-        self._check_crossing(request)
+        if not order.is_waiting:
+            self._checks.crossing(request)
         left = request._replace(quantity_lots=quantity_lots - order.filled_lots)
-        held_units = self._held_units(account, instrument, left)
+        held_units = self.funds.required_units(account, left)
         asset = self._held_asset(order)
-        if account.available_units(asset) + order.held_units < held_units:
+        if self.funds.available_units(account, asset) + order.held_units < held_units:
             raise RefusedError(Refusal.INSUFFICIENT_FUNDS)
         account.hold(asset, held_units - order.held_units)
         order.held_units = held_units
+        order.trigger_ticks = request.trigger.ticks or order.trigger_ticks
         self._replace(order, price_ticks, quantity_lots, now_ns)
+        self._run_triggers(now_ns)
 
     def expire_due(self, now_ns: int) -> None:
         """Expire orders past their time and run dead man's switches that are due."""
         for order in list(self.records.open_orders.values()):
             if 0 < order.expire_ns <= now_ns:
-                self.listings[order.symbol].book.cancel(order.book_id, now_ns)
-                self._finish(order, OrderEvent.EXPIRE, "Order expired", now_ns)
+                self._end(order, OrderEvent.EXPIRE, "Order expired", now_ns)
         for account in self.accounts.values():
             if 0 < account.cancel_after_ns <= now_ns:
                 account.cancel_after_ns = 0
@@ -181,7 +202,7 @@ class Exchange:
 
     def reload_books(self) -> None:
         """Put every open order back into the books, which were rebuilt from the flow alone."""
-        for order in sorted(self.records.open_orders.values(), key=lambda order: order.number):
+        for order in sorted(self._by_book_id.values(), key=lambda order: order.number):
             self.listings[order.symbol].book.place_resting(
                 order.book_id, order.account, order.side, order.price_ticks, order.remaining_lots
             )
@@ -191,23 +212,19 @@ class Exchange:
         for listing in self.listings.values():
             for events in listing.flow_until(now_ns):
                 self._apply(listing, events, now_ns)
+                self._run_triggers(now_ns)
+        if self.derivatives.symbols:
+            self.derivatives.settle_funding(now_ns)
+            self._run_mark_triggers(now_ns)
+            self._liquidate(now_ns)
         self.expire_due(now_ns)
 
     def lots_for_cost(self, symbol: str, side: int, cost_units: int) -> int:
         """Return how many lots `cost_units` of quote buy (or sell for) against the book now."""
-        listing = self.listings[symbol]
-        bids, asks = listing.book.depth(DEPTH_LEVELS_MAX)
-        lots = 0
-        for ticks, resting_lots in (asks if side == BUY else bids).tolist():
-            level_cost_units = listing.instrument.cost_units(ticks, resting_lots)
-            if level_cost_units > cost_units:
-                return int(lots + resting_lots * cost_units // level_cost_units)
-            lots += resting_lots
-            cost_units -= level_cost_units
-        return lots
+        return self.funds.lots_for_cost(symbol, side, cost_units)
 
     def is_resting(self, order: Order) -> bool:
-        """Whether the book knows `order`, as it must when the order is open."""
+        """Whether the book knows `order`, as it must when the order is open and not waiting."""
         return self.listings[order.symbol].book.remaining_lots(order.book_id) == (
             order.remaining_lots
         )
@@ -216,70 +233,44 @@ class Exchange:
         """Return what changed since the last call, and forget it."""
         return self.records.take_changes(self.accounts)
 
-    # --- the rest is private -------------------------------------------------------------------
-
-    def _check_mode(self, symbol: str) -> None:
-        if self.listings[symbol].is_halted:
-            raise RefusedError(Refusal.HALTED)
-
-    def _check_size(self, instrument: Instrument, request: OrderRequest) -> None:
-        if not 1 <= request.quantity_lots <= QUANTITY_LOTS_MAX:
-            raise RefusedError(Refusal.INVALID_VOLUME)
-        if request.quantity_lots < instrument.order_minimum_lots:
-            raise RefusedError(Refusal.ORDER_MINIMUM)
-        if request.is_market:
-            return
-        if not 1 <= request.price_ticks <= PRICE_TICKS_MAX:
-            raise RefusedError(Refusal.INVALID_PRICE)
-        cost_units = instrument.cost_units(request.price_ticks, request.quantity_lots)
-        if cost_units < instrument.cost_minimum_units:
-            raise RefusedError(Refusal.COST_MINIMUM)
-
-    def _check_crossing(self, request: OrderRequest) -> None:
-        book = self.listings[request.symbol].book
-        best = book.best_ask_ticks() if request.side == BUY else book.best_bid_ticks()
-        if request.is_market and best == 0:
-            raise RefusedError(Refusal.NO_LIQUIDITY)
-        if request.post_only and best and request.side * (request.price_ticks - best) >= 0:
-            raise RefusedError(Refusal.POST_ONLY)
-
-    def _held_units(self, account: Account, instrument: Instrument, request: OrderRequest) -> int:
-        if request.side != BUY:
-            return instrument.base_units(request.quantity_lots)
-        if not request.is_market:
-            cost_units = instrument.cost_units(request.price_ticks, request.quantity_lots)
-            return hold_units(cost_units, account.taker_ppm)
-        cost_units = self._market_cost_units(account, instrument, request.quantity_lots)
-        return hold_units(cost_units, account.taker_ppm)
-
-    def _market_cost_units(self, account: Account, instrument: Instrument, lots: int) -> int:
-        """Return what buying `lots` at once costs; own asks will be cancelled, not bought.
-
-        A level may hold several makers, whose costs are truncated one by one: never more than
-        this.
-        """
-        own_lots: dict[int, int] = {}
-        for order in self.records.open_orders_of(account.number):
-            if order.symbol == instrument.symbol and order.side != BUY:
-                ticks = order.price_ticks
-                own_lots[ticks] = own_lots.get(ticks, 0) + order.remaining_lots
-        _, asks = self.listings[instrument.symbol].book.depth(DEPTH_LEVELS_MAX)
-        cost_units = 0
-        for ticks, resting_lots in asks.tolist():
-            taken_lots = min(lots, resting_lots - own_lots.get(ticks, 0))
-            cost_units += instrument.cost_units(ticks, taken_lots)
-            lots -= taken_lots
-            if lots == 0:
-                break
-        return cost_units
+    # --- accepting and matching ----------------------------------------------------------------
 
     def _held_asset(self, order: Order) -> str:
-        instrument = self.listings[order.symbol].instrument
-        return instrument.quote.name if order.side == BUY else instrument.base.name
+        return self.listings[order.symbol].instrument.held_asset(order.side).name
+
+    def _accept(
+        self, account: Account, request: OrderRequest, held_units: int, now_ns: int
+    ) -> Order:
+        order = self.records.new_order(account.number, request, now_ns)
+        order.held_units = held_units
+        account.hold(self._held_asset(order), held_units)
+        self.records.report(ReportKind.PENDING_NEW, order, None, now_ns)
+        order.move(OrderEvent.ACCEPT)
+        self.records.report(ReportKind.NEW, order, None, now_ns)
+        if order.is_waiting:
+            self._waiting[order.number] = order
+        else:
+            self._match(order, now_ns)
+        return order
+
+    def _match(self, order: Order, now_ns: int) -> None:
+        """Send an accepted order to the book, unless its own terms forbid it now."""
+        self._by_book_id[order.book_id] = order
+        book = self.listings[order.symbol].book
+        best = book.best_ask_ticks() if order.side == BUY else book.best_bid_ticks()
+        is_hopeless = order.is_market and best == 0
+        if order.time_in_force is TimeInForce.FOK:
+            is_hopeless |= not self._is_fillable(order)
+        if self._checks.would_take(order):
+            self._finish(order, OrderEvent.CANCEL, REASON_POST_ONLY, now_ns)
+        elif is_hopeless:
+            self._finish(order, OrderEvent.CANCEL, REASON_UNFILLED, now_ns)
+        else:
+            self._apply(self.listings[order.symbol], self._submit(order, now_ns), now_ns)
 
     def _submit(self, order: Order, now_ns: int) -> list[BookEvent]:
         flags = POST_ONLY if order.post_only else 0
-        if order.time_in_force is TimeInForce.IOC:
+        if order.time_in_force in (TimeInForce.IOC, TimeInForce.FOK):
             flags |= IMMEDIATE_OR_CANCEL
         return self.listings[order.symbol].book.submit(
             order.book_id,
@@ -292,92 +283,183 @@ class Exchange:
             now_ns,
         )
 
+    def _is_fillable(self, order: Order) -> bool:
+        """Whether others offer all of a fill-or-kill order's quantity within its price."""
+        bids, asks = self.listings[order.symbol].book.depth(DEPTH_LEVELS_MAX)
+        within = [
+            lots
+            for ticks, lots in (asks if order.side == BUY else bids).tolist()
+            if order.is_market or order.side * (ticks - order.price_ticks) <= 0
+        ]
+        own = sum(
+            other.remaining_lots
+            for other in self._by_book_id.values()
+            if (other.account, other.symbol, other.side)
+            == (order.account, order.symbol, -order.side)
+            and (order.is_market or order.side * (other.price_ticks - order.price_ticks) <= 0)
+        )
+        return int(sum(within)) - own >= order.remaining_lots
+
     def _replace(self, order: Order, price_ticks: int, quantity_lots: int, now_ns: int) -> None:
         book = self.listings[order.symbol].book
         keeps_place = price_ticks == order.price_ticks and quantity_lots <= order.quantity_lots
         by_lots = order.quantity_lots - quantity_lots
         order.price_ticks, order.quantity_lots = price_ticks, quantity_lots
         order.changed_ns = now_ns
-        events: list[BookEvent] = []
+        if order.is_waiting:
+            self.records.report(ReportKind.AMENDED, order, None, now_ns)
+            return
         if not keeps_place:
             book.cancel(order.book_id, now_ns)
             del self._by_book_id[order.book_id]
             order.book_id = self.records.next_book_id()
-            self._by_book_id[order.book_id] = order
         elif by_lots:
             book.reduce(order.book_id, by_lots, now_ns)
         self.records.report(ReportKind.AMENDED, order, None, now_ns)
         if not keeps_place:
-            events = self._submit(order, now_ns)
-        self._apply(self.listings[order.symbol], events, now_ns)
+            self._match(order, now_ns)
 
     def _apply(self, listing: Listing, events: list[BookEvent], now_ns: int) -> None:
         """Book to accounts' orders what happened in a book; skip what concerns only others."""
-        trades = iter(listing.record(events))
+        trades = listing.record(events)
+        self._note_prices(listing.symbol, trades)
+        upcoming = iter(trades)
         for event in events:
             if event.kind == TRADE:
-                self._trade(event, next(trades))
+                self._trade(event, next(upcoming))
             elif event.owner > 0 and event.kind in (EXPIRED, CANCELLED):
-                order = self._by_book_id[event.order_id]
-                reason = REASON_SELF_TRADE if event.kind == CANCELLED else REASON_UNFILLED
-                self._finish(order, OrderEvent.CANCEL, reason, event.at_ns or now_ns)
+                order = self._by_book_id.get(event.order_id)
+                # A reduce-only order may have ended within these events, its position closed.
+                if order is not None:
+                    reason = REASON_SELF_TRADE if event.kind == CANCELLED else REASON_UNFILLED
+                    self._finish(order, OrderEvent.CANCEL, reason, event.at_ns or now_ns)
             else:
                 assert event.owner <= 0 or event.kind != REJECTED, "a checked order was rejected"
 
     def _trade(self, event: BookEvent, trade: PublicTrade) -> None:
-        if event.owner > 0:
-            self._fill(self._by_book_id[event.order_id], trade, is_maker=False)
-        if event.maker_owner > 0:
-            self._fill(self._by_book_id[event.maker_id], trade, is_maker=True)
+        for owner, book_id in ((event.owner, event.order_id), (event.maker_owner, event.maker_id)):
+            order = self._by_book_id.get(book_id) if owner > 0 else None
+            if order is not None:
+                self._fill(order, trade, is_maker=book_id == event.maker_id)
+
+    # --- fills ---------------------------------------------------------------------------------
 
     def _fill(self, order: Order, trade: PublicTrade, *, is_maker: bool) -> None:
-        instrument = self.listings[order.symbol].instrument
         account = self.accounts[order.account]
-        cost_units = instrument.cost_units(trade.price_ticks, trade.quantity_lots)
-        rate_ppm = account.maker_ppm if is_maker else account.taker_ppm
-        amounts = (cost_units, fee_units(cost_units, rate_ppm))
-        fill = self.records.new_fill(order, amounts, trade, is_maker=is_maker)
-        order.filled_lots += fill.quantity_lots
-        order.cost_units += fill.cost_units
-        order.fee_units += fill.fee_units
-        order.changed_ns = fill.at_ns
-        self._release(order, fill, account, instrument)
-        self._settle(fill, instrument)
-        self.records.report(ReportKind.TRADE, order, fill, fill.at_ns)
+        lots = trade.quantity_lots
+        if order.reduce_only:
+            # What goes beyond the position belongs to the flow, the other side of every fill.
+            lots = min(lots, self._checks.reducible_lots(account, order))
+        if lots:
+            self._settlement.book(order, account, lots, trade, is_maker=is_maker)
         if order.remaining_lots == 0:
-            self._finish(order, OrderEvent.COMPLETE, "", fill.at_ns)
+            self._finish(order, OrderEvent.COMPLETE, "", trade.at_ns)
+        elif lots < trade.quantity_lots:
+            self._end(order, OrderEvent.CANCEL, REASON_REDUCE_ONLY, trade.at_ns)
+        if self.listings[order.symbol].instrument.contract is not None:
+            self._drop_reduce_only(account, order.symbol, trade.at_ns)
 
-    def _release(self, order: Order, fill: Fill, account: Account, instrument: Instrument) -> None:
-        """Shrink the hold to what the rest of the order may still cost."""
-        if order.is_market and order.side == BUY:
-            held_units = order.held_units - fill.cost_units - fill.fee_units
-        elif order.side == BUY:
-            cost_units = instrument.cost_units(order.price_ticks, order.remaining_lots)
-            held_units = hold_units(cost_units, account.taker_ppm)
+    def _drop_reduce_only(self, account: Account, symbol: str, at_ns: int) -> None:
+        """Cancel resting reduce-only orders whose position is gone."""
+        for order in self.records.open_orders_of(account.number):
+            if (
+                order.symbol == symbol
+                and order.reduce_only
+                and not order.is_waiting
+                and not self._checks.reducible_lots(account, order)
+            ):
+                self._end(order, OrderEvent.CANCEL, REASON_REDUCE_ONLY, at_ns)
+
+    # --- triggers and liquidation --------------------------------------------------------------
+
+    def _note_prices(self, symbol: str, trades: list[PublicTrade]) -> None:
+        if trades and self._waiting:
+            low, high = self._traded.get(symbol, (trades[0].price_ticks,) * 2)
+            prices = [trade.price_ticks for trade in trades]
+            self._traded[symbol] = (min(low, *prices), max(high, *prices))
+
+    def _run_triggers(self, now_ns: int) -> None:
+        """Fire what the last prices reached; what that trades may fire more."""
+        while self._traded:
+            symbol, (low, high) = self._traded.popitem()
+            for order in list(self._waiting.values()):
+                reached = order.symbol == symbol and order.trigger_by is TriggerBy.LAST
+                if reached and order.is_fired_by(low, high):
+                    self._fire(order, now_ns)
+
+    def _run_mark_triggers(self, now_ns: int) -> None:
+        for order in list(self._waiting.values()):
+            if order.trigger_by is TriggerBy.MARK and order.is_waiting:
+                mark = self.derivatives.mark_ticks(order.symbol)
+                if order.is_fired_by(mark, mark):
+                    self._fire(order, now_ns)
+        self._run_triggers(now_ns)
+
+    def _fire(self, order: Order, now_ns: int) -> None:
+        """Let an order's trigger fire: it becomes the order that it waited to be."""
+        if not order.is_waiting:
+            return
+        account = self.accounts[order.account]
+        request = OrderRequest(
+            order.symbol,
+            order.side,
+            order.is_market,
+            order.price_ticks,
+            order.quantity_lots,
+            reduce_only=order.reduce_only,
+        )
+        held_units = self.funds.required_units(account, request)
+        asset = self._held_asset(order)
+        is_covered = self.funds.available_units(account, asset) + order.held_units >= held_units
+        if order.reduce_only and not self._checks.reducible_lots(account, order):
+            self._end(order, OrderEvent.CANCEL, REASON_REDUCE_ONLY, now_ns)
+        elif not is_covered:
+            self._end(order, OrderEvent.CANCEL, REASON_FUNDS, now_ns)
         else:
-            held_units = instrument.base_units(order.remaining_lots)
-        asset = instrument.quote.name if order.side == BUY else instrument.base.name
-        account.hold(asset, held_units - order.held_units)
-        order.held_units = held_units
+            del self._waiting[order.number]
+            account.hold(asset, held_units - order.held_units)
+            order.held_units = held_units
+            order.triggered_ns = order.changed_ns = now_ns
+            self.records.report(ReportKind.TRIGGERED, order, None, now_ns)
+            self._match(order, now_ns)
 
-    def _settle(self, fill: Fill, instrument: Instrument) -> None:
-        """Move base, quote and fee; the generated flow is the other side of every fill.
+    def _liquidate(self, now_ns: int) -> None:
+        """Close what its margin does not carry any more; the insurance pays what is missing."""
+        for account in self.accounts.values():
+            for symbol in self.derivatives.liquidated(account):
+                if self.listings[symbol].is_halted:
+                    continue
+                self.cancel_all(account, now_ns, REASON_LIQUIDATION, symbol)
+                position = self.derivatives.position(account.number, symbol)
+                request = OrderRequest(
+                    symbol,
+                    -1 if position.lots > 0 else 1,
+                    True,
+                    0,
+                    abs(position.lots),
+                    reduce_only=True,
+                    by_hand=True,
+                )
+                order = self._accept(account, request, 0, now_ns)
+                order.reason = order.reason or REASON_LIQUIDATION
+                self._run_triggers(now_ns)
+                self._insure(account, symbol, now_ns)
 
-        Between two customers each is booked against the flow, whose two entries cancel out.
-        """
-        number, base, quote = fill.account, instrument.base.name, instrument.quote.name
-        base_units = instrument.base_units(fill.quantity_lots)
-        buying = fill.side == BUY
-        credited, debited = (base, quote) if buying else (quote, base)
-        credit = base_units if buying else fill.cost_units
-        debit = fill.cost_units if buying else base_units
-        self.records.move(FLOW_ACCOUNT, number, debited, debit)
-        self.records.move(number, FLOW_ACCOUNT, credited, credit)
-        self.records.charge_fee(number, quote, fill.fee_units)
-        signed = {credited: credit, debited: -debit}
-        for asset in (base, quote):
-            fee = fill.fee_units if asset == quote else 0
-            self.records.enter(number, asset, "trade", fill.txid, (signed[asset], fee), fill.at_ns)
+    def _insure(self, account: Account, symbol: str, now_ns: int) -> None:
+        asset = self.listings[symbol].instrument.quote.name
+        missing_units = -account.balances.get(asset, 0)
+        if missing_units > 0 and not any(self.derivatives.positions_of(account.number, asset)):
+            self.records.move(account.number, INSURANCE_ACCOUNT, asset, missing_units)
+            entry = (missing_units, 0)
+            self.records.enter(account.number, asset, "insurance", symbol, entry, now_ns)
+
+    # --- ends ----------------------------------------------------------------------------------
+
+    def _end(self, order: Order, event: OrderEvent, reason: str, at_ns: int) -> None:
+        """End an open order, wherever it is."""
+        if not order.is_waiting:
+            self.listings[order.symbol].book.cancel(order.book_id, at_ns)
+        self._finish(order, event, reason, at_ns)
 
     def _finish(self, order: Order, event: OrderEvent, reason: str, at_ns: int) -> None:
         account = self.accounts[order.account]
@@ -386,7 +468,8 @@ class Exchange:
         order.move(event)
         order.reason = reason
         order.closed_ns = order.changed_ns = at_ns
-        del self._by_book_id[order.book_id]
+        self._by_book_id.pop(order.book_id, None)
+        self._waiting.pop(order.number, None)
         self.records.close(order)
         kind = {
             OrderEvent.COMPLETE: ReportKind.FILLED,
@@ -394,3 +477,9 @@ class Exchange:
             OrderEvent.EXPIRE: ReportKind.EXPIRED,
         }[event]
         self.records.report(kind, order, None, at_ns)
+
+
+def _amended_trigger(order: Order, trigger_ticks: int) -> Trigger:
+    if not order.is_waiting:
+        return NO_TRIGGER
+    return Trigger(order.trigger_kind, trigger_ticks or order.trigger_ticks, order.trigger_by)

@@ -23,6 +23,8 @@ class HttpRequest(NamedTuple):
     body: bytes
     is_local: bool = False
     """Whether it came over the loopback interface."""
+    peer: str = ""
+    """The address it came from, by which venues count weights; empty for a simulated peer."""
 
     @property
     def is_websocket(self) -> bool:
@@ -48,6 +50,7 @@ class HttpReply(NamedTuple):
     body: bytes
     content_type: str = "application/json; charset=utf-8"
     cut: bool = False
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class BadRequestError(Exception):
@@ -85,6 +88,7 @@ class HttpConnection:
         headers = [
             ("Content-Type", reply.content_type),
             ("Content-Length", str(len(reply.body))),
+            *reply.headers,
         ]
         reason = {429: b"Too Many Requests", 502: b"Bad Gateway"}.get(reply.status, b"")
         head = h11.Response(status_code=reply.status, headers=headers, reason=reason)

@@ -64,8 +64,20 @@ class Asset(NamedTuple):
         return format_units(units, self.decimals)
 
 
+class Contract(NamedTuple):
+    """The terms of a linear perpetual: its quantity is in base, everything else in quote."""
+
+    leverage_max: int = 50
+    leverage_default: int = 20
+    maintenance_ppm: int = 5_000
+    """Of the notional at mark: with less equity the position is liquidated."""
+    funding_interval_s: int = 28_800
+    funding_rate_ppb: int = 100_000
+    """The rate around which each settlement's lies; positive: longs pay."""
+
+
 class Instrument(NamedTuple):
-    """A spot pair: what one tick and one lot are, and the smallest order."""
+    """A pair: what one tick and one lot are, the smallest order; with a contract, a perpetual."""
 
     symbol: str
     base: Asset
@@ -78,6 +90,11 @@ class Instrument(NamedTuple):
     """One lot, in units of 10**-lot_decimals of base."""
     order_minimum_lots: int
     cost_minimum_units: int
+    contract: Contract | None = None
+
+    def held_asset(self, side: int) -> Asset:
+        """Return what an order of this side reserves: a perpetual's is margin, always in quote."""
+        return self.quote if side > 0 or self.contract is not None else self.base
 
     def parse_price(self, text: str) -> int:
         """Return ticks. Raises `MalformedNumberError` when `text` is off the tick grid."""

@@ -12,6 +12,12 @@ _KEY_BYTES = 42
 _SECRET_BYTES = 64
 
 
+def account_passphrase(venue: str, user: str, seed: int) -> str:
+    """Return the passphrase that venues like OKX and KuCoin want beside the key."""
+    name = f"{venue} {user} {seed}".encode()
+    return hashlib.blake2b(name, digest_size=8, person=b"canopy-box-pas").hexdigest()
+
+
 def account_key(venue: str, user: str, seed: int) -> tuple[str, str]:
     """Return the API key and the secret of `user` at the box `venue`."""
     name = f"{venue} {user} {seed}".encode()

@@ -45,7 +45,34 @@ class TimeInForce(StrEnum):
 
     GTC = "GTC"
     IOC = "IOC"
+    FOK = "FOK"
     GTD = "GTD"
+
+
+class TriggerKind(StrEnum):
+    """What an order that waits is for; with its side it says from where the price must come."""
+
+    NONE = ""
+    STOP = "stop"
+    TAKE_PROFIT = "take-profit"
+
+
+class TriggerBy(StrEnum):
+    """Which price fires a trigger."""
+
+    LAST = "last"
+    MARK = "mark"
+
+
+class Trigger(NamedTuple):
+    """A stop buy fires at or above its price, a stop sale at or below; take-profits reversed."""
+
+    kind: TriggerKind
+    ticks: int
+    by: TriggerBy = TriggerBy.LAST
+
+
+NO_TRIGGER = Trigger(TriggerKind.NONE, 0)
 
 
 class IllegalTransitionError(Exception):
@@ -70,6 +97,9 @@ class OrderRequest(NamedTuple):
     client_order_id: str = ""
     user_reference: int = 0
     by_hand: bool = False
+    reduce_only: bool = False
+    """Perpetuals only: it may make a position smaller, never larger or the other way round."""
+    trigger: Trigger = NO_TRIGGER
 
 
 @dataclass(slots=True)
@@ -101,6 +131,12 @@ class Order:
     closed_ns: int = 0
     changed_ns: int = 0
     reason: str = ""
+    reduce_only: bool = False
+    trigger_kind: TriggerKind = TriggerKind.NONE
+    trigger_by: TriggerBy = TriggerBy.LAST
+    trigger_ticks: int = 0
+    triggered_ns: int = 0
+    """When its trigger fired; 0 while it waits outside the book."""
     fills: list[str] = field(default_factory=list)
 
     @property
@@ -111,6 +147,16 @@ class Order:
     def is_open(self) -> bool:
         return self.status in (OrderStatus.PENDING, OrderStatus.OPEN)
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it is open and waits for its trigger: the book does not know it yet."""
+        return self.is_open and bool(self.trigger_ticks) and not self.triggered_ns
+
+    def is_fired_by(self, low_ticks: int, high_ticks: int) -> bool:
+        """Whether prices between these two reach the trigger."""
+        upwards = (self.side == BUY) == (self.trigger_kind is TriggerKind.STOP)
+        return high_ticks >= self.trigger_ticks if upwards else low_ticks <= self.trigger_ticks
+
     def move(self, event: OrderEvent) -> None:
         """Apply `event`. Raises `IllegalTransitionError`."""
         following = TRANSITIONS.get((self.status, event))
@@ -120,7 +166,7 @@ class Order:
 
 
 class Fill(NamedTuple):
-    """One execution of one order. Amounts in minor units of quote, the fee too."""
+    """One execution of one order. Cost in minor units of quote, the fee in those of its asset."""
 
     number: int
     txid: str
@@ -137,6 +183,9 @@ class Fill(NamedTuple):
     is_market: bool
     trade_number: int
     at_ns: int
+    fee_asset: str = ""
+    realised_units: int = 0
+    """Perpetuals: what closing part of a position earned, in quote."""
 
 
 class LedgerEntry(NamedTuple):
@@ -147,7 +196,7 @@ class LedgerEntry(NamedTuple):
     account: int
     asset: str
     kind: str
-    """deposit, withdrawal or trade."""
+    """deposit, withdrawal, trade, funding or insurance."""
     reference: str
     amount_units: int
     fee_units: int
@@ -166,6 +215,7 @@ class ReportKind(StrEnum):
     CANCELED = "canceled"
     EXPIRED = "expired"
     AMENDED = "amended"
+    TRIGGERED = "triggered"
 
 
 class Report(NamedTuple):

@@ -4,21 +4,35 @@ They know what of them changed since the last commit. Closed orders, fills and l
 kept in bounded numbers; older ones stay in the file.
 """
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from copy import copy
+from typing import NamedTuple
 
 from venue.accounts import FEES_ACCOUNT, Account
 from venue.candles import PublicTrade
-from venue.changes import AccountRow, BalanceRow, Changes, order_row
+from venue.changes import AccountRow, BalanceRow, Changes, FundingRow, PositionRow, order_row
 from venue.ids import transaction_id
 from venue.orders import Fill, LedgerEntry, Order, OrderRequest, Report, ReportKind
+from venue.positions import Position, position_of
 
 # What queries can look back on: a week of a busy bot, some 50 MB.
 CLOSED_ORDERS_KEPT_MAX = 20_000
 FILLS_KEPT_MAX = 50_000
 LEDGER_KEPT_MAX = 100_000
+FUNDING_KEPT_MAX = 10_000
 
 COUNTERS = ("order", "fill", "ledger", "book", "amend", "token", "session")
+
+
+class FillAmounts(NamedTuple):
+    """What a fill moves: lots, their cost in quote, the fee in its asset, profit realised."""
+
+    lots: int
+    cost_units: int
+    fee_units: int
+    fee_asset: str
+    realised_units: int = 0
 
 
 class Records:
@@ -32,6 +46,8 @@ class Records:
         orders: Iterable[Order],
         fills: Iterable[Fill],
         ledger: Iterable[LedgerEntry],
+        positions: Iterable[PositionRow] = (),
+        funding: Iterable[FundingRow] = (),
     ) -> None:
         self._seed = seed
         self.counters = {name: counters.get(name, 0) for name in COUNTERS}
@@ -44,13 +60,20 @@ class Records:
             self.orders[order.txid] = order
             if order.is_open:
                 self.open_orders[order.number] = order
+        self._client_ids = {
+            (order.account, order.client_order_id) for order in self.orders.values()
+        }
         self.fills: dict[str, Fill] = {fill.txid: fill for fill in fills}
         self.ledger: dict[str, LedgerEntry] = {entry.txid: entry for entry in ledger}
         self._closed_kept = len(self.orders) - len(self.open_orders)
         for fill in self.fills.values():
             if fill.order_txid in self.orders:
                 self.orders[fill.order_txid].fills.append(fill.txid)
+        self.positions = {(row.account, row.symbol): position_of(row) for row in positions}
+        self.funding: deque[FundingRow] = deque(funding, FUNDING_KEPT_MAX)
+        self.funded_ns = {row.symbol: row.at_ns for row in self.funding}
         self._changes = Changes()
+        self._changed_positions: dict[tuple[int, str], Position] = {}
         self._changed_orders: dict[int, Order] = {}
         self._changed_balances: set[tuple[int, str]] = set()
         self._changed_accounts: set[int] = set()
@@ -65,6 +88,10 @@ class Records:
         """Return the order `txid` if it is one of `account`."""
         order = self.orders.get(txid)
         return order if order is not None and order.account == account else None
+
+    def has_client_id(self, account: int, client_order_id: str) -> bool:
+        """Whether any order still remembered has this client order id."""
+        return (account, client_order_id) in self._client_ids
 
     def balance_units(self, account: int, asset: str) -> int:
         return self.balances.get(account, {}).get(asset, 0)
@@ -102,18 +129,24 @@ class Records:
             client_order_id=request.client_order_id,
             user_reference=request.user_reference,
             by_hand=request.by_hand,
+            reduce_only=request.reduce_only,
+            trigger_kind=request.trigger.kind,
+            trigger_by=request.trigger.by,
+            trigger_ticks=request.trigger.ticks,
             opened_ns=now_ns,
             book_id=self.next_book_id(),
             changed_ns=now_ns,
         )
         self.orders[order.txid] = order
         self.open_orders[number] = order
+        if order.client_order_id:
+            self._client_ids.add((account, order.client_order_id))
         return order
 
     def new_fill(
         self,
         order: Order,
-        cost_and_fee_units: tuple[int, int],
+        booked: FillAmounts,
         trade: PublicTrade,
         *,
         is_maker: bool,
@@ -129,13 +162,15 @@ class Records:
             symbol=order.symbol,
             side=order.side,
             price_ticks=trade.price_ticks,
-            quantity_lots=trade.quantity_lots,
-            cost_units=cost_and_fee_units[0],
-            fee_units=cost_and_fee_units[1],
+            quantity_lots=booked.lots,
+            cost_units=booked.cost_units,
+            fee_units=booked.fee_units,
             is_maker=is_maker,
             is_market=order.is_market,
             trade_number=trade.trade_id,
             at_ns=trade.at_ns,
+            fee_asset=booked.fee_asset,
+            realised_units=booked.realised_units,
         )
         order.fills.append(fill.txid)
         self.fills[fill.txid] = fill
@@ -151,6 +186,13 @@ class Records:
             balances = self.balances.setdefault(account, {})
             balances[asset] = balances.get(asset, 0) + signed_units
             self._changed_balances.add((account, asset))
+
+    def transfer(self, to_account: int, from_account: int, asset: str, units: int) -> None:
+        """Move a signed amount: below zero, the other way round."""
+        if units >= 0:
+            self.move(to_account, from_account, asset, units)
+        else:
+            self.move(from_account, to_account, asset, -units)
 
     def charge_fee(self, account: int, asset: str, units: int) -> None:
         """Move a fee to the venue's own account."""
@@ -197,16 +239,28 @@ class Records:
         if self._closed_kept > CLOSED_ORDERS_KEPT_MAX:
             oldest = next(old for old in self.orders.values() if not old.is_open)
             del self.orders[oldest.txid]
+            self._client_ids.discard((oldest.account, oldest.client_order_id))
             self._closed_kept -= 1
 
     def touch_account(self, account: Account) -> None:
         """Note that the nonce or the dead man's switch of `account` changed."""
         self._changed_accounts.add(account.number)
 
+    def touch_position(self, position: Position) -> None:
+        """Note that a position changed."""
+        self._changed_positions[position.account, position.symbol] = position
+
+    def note_funding(self, row: FundingRow) -> None:
+        """Remember a settlement of funding."""
+        self.funding.append(row)
+        self.funded_ns[row.symbol] = row.at_ns
+        self._changes.funding.append(row)
+
     def take_changes(self, accounts: Mapping[int, Account]) -> Changes:
         """Return everything that changed since the last call, as rows, and forget it."""
         changes, self._changes = self._changes, Changes()
         changes.orders = [order_row(order) for order in self._changed_orders.values()]
+        changes.positions = [position.row() for position in self._changed_positions.values()]
         changes.balances = [
             BalanceRow(account, asset, self.balance_units(account, asset))
             for account, asset in self._changed_balances
@@ -216,6 +270,7 @@ class Records:
             for account in map(accounts.__getitem__, self._changed_accounts)
         ]
         self._changed_orders.clear()
+        self._changed_positions.clear()
         self._changed_balances.clear()
         self._changed_accounts.clear()
         return changes

@@ -17,6 +17,11 @@ class Refusal(StrEnum):
     ORDERS_LIMIT = "too many open orders"
     NO_LIQUIDITY = "nothing to trade against"
     PERMISSION = "permission denied"
+    TRIGGERS_NOW = "trigger would fire at once"
+    REDUCE_ONLY = "reduce-only order would not reduce"
+    WAITING_LIMIT = "too many waiting trigger orders"
+    LEVERAGE = "leverage not allowed"
+    HAS_POSITION = "not while there is a position or an open order"
     HALTED = "market takes cancels only"
 
 

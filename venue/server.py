@@ -72,10 +72,10 @@ class Server:
 
     async def _serve(self, stream: HalfCloseableStream) -> None:
         connection = HttpConnection(stream)
-        is_local = is_from_this_machine(stream)
+        is_local, peer = is_from_this_machine(stream), _peer_of(stream)
         while (request := await connection.next_request()) is not None:
             # Clients with a connection pool upgrade a connection that has carried requests.
-            request = request._replace(is_local=is_local)
+            request = request._replace(is_local=is_local, peer=peer)
             if request.is_websocket:
                 await self._serve_websocket(stream, request, connection.unread())
                 return
@@ -92,7 +92,7 @@ class Server:
         self, stream: HalfCloseableStream, request: HttpRequest, unread: bytes
     ) -> None:
         self._sessions += 1
-        session = WebSocketSession(self._sessions, request.path, stream, self._faults)
+        session = WebSocketSession(self._sessions, request, stream, self._faults)
         if not await session.handshake(request.head() + unread):
             return
         self._application.opened(session)
@@ -129,6 +129,15 @@ def is_from_this_machine(stream: HalfCloseableStream) -> bool:
         return is_loopback(str(stream.socket.getpeername()[0]))
     except OSError:
         return False  # it is gone already
+
+
+def _peer_of(stream: HalfCloseableStream) -> str:
+    if not isinstance(stream, trio.SocketStream):
+        return ""
+    try:
+        return str(stream.socket.getpeername()[0])
+    except OSError:
+        return ""
 
 
 def is_loopback(host: str) -> bool:

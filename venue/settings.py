@@ -7,8 +7,16 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from messages.settings import BoxSettings, MarketSettings
-from venue.config import AccountConfig, AtEnd, FaultProfileName, MarketConfig, RateTier, VenueConfig
-from venue.keys import account_key
+from venue.config import (
+    AccountConfig,
+    AtEnd,
+    FaultProfileName,
+    MarketConfig,
+    PerpetualConfig,
+    RateTier,
+    VenueConfig,
+)
+from venue.keys import account_key, account_passphrase
 from venue.market import MarketSpec
 
 # Each market of a box has a seed of its own: one after the other's.
@@ -22,13 +30,17 @@ def box_config(
     *,
     data_file: Path | None,
     port: int = 0,
+    protocol: str = "kraken",
 ) -> VenueConfig:
     """Return the configuration of the box `venue` with an account for each of `users`.
+
+    A market whose symbol is like `ETH/USDT:USDT` is a perpetual.
 
     Raises `ValueError` for a market that cannot be.
     """
     return VenueConfig(
         port=port,
+        protocol=protocol,
         data_file=str(data_file) if data_file is not None else None,
         markets=tuple(
             _market(market, settings.seed, at) for at, market in enumerate(settings.markets)
@@ -48,13 +60,15 @@ def _account(venue: str, user: str, settings: BoxSettings) -> AccountConfig:
         name=user,
         api_key=api_key,
         api_secret=secret,
+        passphrase=account_passphrase(venue, user, settings.seed),
         balances=dict(settings.balances),
         fee_tier=settings.fee_tier,
     )
 
 
 def _market(settings: MarketSettings, seed: int, at: int) -> MarketConfig:
-    base, _, quote = settings.symbol.partition("/")
+    base, _, rest = settings.symbol.partition("/")
+    quote, _, settle = rest.partition(":")
     spec = MarketSpec(
         symbol=settings.symbol,
         base=base,
@@ -78,4 +92,5 @@ def _market(settings: MarketSettings, seed: int, at: int) -> MarketConfig:
         recorded=tuple(str(Path(name).expanduser()) for name in settings.recorded),
         candles=str(Path(settings.candles).expanduser()) if settings.candles else "",
         at_end=AtEnd(settings.at_end.value),
+        perpetual=PerpetualConfig() if settle else None,
     )

@@ -11,13 +11,31 @@ from typing import Any, NamedTuple
 import apsw
 
 from venue.candles import Candle
-from venue.changes import AccountRow, BalanceRow, Changes, MarketRow, OrderRow, TermsRow
+from venue.changes import (
+    AccountRow,
+    BalanceRow,
+    Changes,
+    FundingRow,
+    MarketRow,
+    OrderRow,
+    PositionRow,
+    TermsRow,
+)
 from venue.file_lock import FileLock, StorageError
-from venue.orders import Fill, LedgerEntry, Order, OrderStatus, TimeInForce
+from venue.orders import (
+    Fill,
+    LedgerEntry,
+    Order,
+    OrderStatus,
+    TimeInForce,
+    TriggerBy,
+    TriggerKind,
+)
 
 __all__ = ["Storage", "StorageError", "StoredState"]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+FUNDING_KEPT_MAX = 10_000  # settlements read back: three years of three perpetuals
 APPLICATION_ID = 0x43_42_4F_58  # "CBOX"
 
 _SCHEMA = """
@@ -36,14 +54,18 @@ CREATE TABLE orders (
   user_reference INTEGER NOT NULL, by_hand INTEGER NOT NULL, opened_ns INTEGER NOT NULL,
   book_id INTEGER NOT NULL, status TEXT NOT NULL, filled_lots INTEGER NOT NULL,
   cost_units INTEGER NOT NULL, fee_units INTEGER NOT NULL, held_units INTEGER NOT NULL,
-  closed_ns INTEGER NOT NULL, changed_ns INTEGER NOT NULL, reason TEXT NOT NULL);
+  closed_ns INTEGER NOT NULL, changed_ns INTEGER NOT NULL, reason TEXT NOT NULL,
+  reduce_only INTEGER NOT NULL DEFAULT 0, trigger_kind TEXT NOT NULL DEFAULT '',
+  trigger_by TEXT NOT NULL DEFAULT 'last', trigger_ticks INTEGER NOT NULL DEFAULT 0,
+  triggered_ns INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX orders_open ON orders (status) WHERE status = 'open';
 CREATE TABLE fills (
   number INTEGER PRIMARY KEY, txid TEXT NOT NULL UNIQUE, order_number INTEGER NOT NULL,
   order_txid TEXT NOT NULL, account INTEGER NOT NULL, symbol TEXT NOT NULL, side INTEGER NOT NULL,
   price_ticks INTEGER NOT NULL, quantity_lots INTEGER NOT NULL, cost_units INTEGER NOT NULL,
   fee_units INTEGER NOT NULL, is_maker INTEGER NOT NULL, is_market INTEGER NOT NULL,
-  trade_number INTEGER NOT NULL, at_ns INTEGER NOT NULL);
+  trade_number INTEGER NOT NULL, at_ns INTEGER NOT NULL, fee_asset TEXT NOT NULL DEFAULT '',
+  realised_units INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE ledger (
   number INTEGER PRIMARY KEY, txid TEXT NOT NULL UNIQUE, account INTEGER NOT NULL,
   asset TEXT NOT NULL, kind TEXT NOT NULL, reference TEXT NOT NULL,
@@ -61,15 +83,35 @@ CREATE TABLE candles (
   volume_lots INTEGER NOT NULL, turnover TEXT NOT NULL, trades INTEGER NOT NULL,
   PRIMARY KEY (symbol, open_ns)) WITHOUT ROWID;
 """
+_PERPETUALS = """
+CREATE TABLE positions (
+  account INTEGER NOT NULL, symbol TEXT NOT NULL, lots INTEGER NOT NULL,
+  cost_units INTEGER NOT NULL, leverage INTEGER NOT NULL, is_isolated INTEGER NOT NULL,
+  extra_units INTEGER NOT NULL, realised_units INTEGER NOT NULL, funding_units INTEGER NOT NULL,
+  changed_ns INTEGER NOT NULL, PRIMARY KEY (account, symbol)) WITHOUT ROWID;
+CREATE TABLE funding (
+  symbol TEXT NOT NULL, at_ns INTEGER NOT NULL, rate_ppb INTEGER NOT NULL,
+  mark_ticks INTEGER NOT NULL, PRIMARY KEY (symbol, at_ns)) WITHOUT ROWID;
+"""
 
 
-# What a file of an older version lacks.
+# What a file of this version lacks that the next one has.
 _UPGRADES = {
     1: """
 CREATE TABLE terms (
   symbol TEXT PRIMARY KEY, tick TEXT NOT NULL, lot TEXT NOT NULL, source TEXT NOT NULL)
   WITHOUT ROWID;
+""",
+    2: """
+ALTER TABLE orders ADD COLUMN reduce_only INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE orders ADD COLUMN trigger_kind TEXT NOT NULL DEFAULT '';
+ALTER TABLE orders ADD COLUMN trigger_by TEXT NOT NULL DEFAULT 'last';
+ALTER TABLE orders ADD COLUMN trigger_ticks INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE orders ADD COLUMN triggered_ns INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE fills ADD COLUMN fee_asset TEXT NOT NULL DEFAULT '';
+ALTER TABLE fills ADD COLUMN realised_units INTEGER NOT NULL DEFAULT 0;
 """
+    + _PERPETUALS,
 }
 
 
@@ -84,6 +126,8 @@ class StoredState(NamedTuple):
     ledger: list[LedgerEntry]
     markets: dict[str, MarketRow]
     terms: dict[str, TermsRow]
+    positions: list[PositionRow]
+    funding: list[FundingRow]
 
 
 class Storage:
@@ -127,12 +171,13 @@ class Storage:
         tables = database.execute("SELECT count(*) FROM sqlite_schema").get
         if version == 0 and tables == 0:
             with database:
-                database.execute(_SCHEMA)
+                database.execute(_SCHEMA + _PERPETUALS)
                 database.execute(f"PRAGMA application_id={APPLICATION_ID}")
                 database.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
         elif application == APPLICATION_ID and version in _UPGRADES:
             with database:
-                database.execute(_UPGRADES[version])
+                for step in range(version, SCHEMA_VERSION):
+                    database.execute(_UPGRADES[step])
                 database.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
         elif application != APPLICATION_ID or version != SCHEMA_VERSION:
             raise StorageError(
@@ -149,12 +194,14 @@ class Storage:
                 self._upsert("counters", one.counters.items(), 2)
                 self._upsert("accounts", one.accounts, 4)
                 self._upsert("balances", one.balances, 3)
-                self._upsert("orders", one.orders, 24)
-                self._upsert("fills", one.fills, 15)
+                self._upsert("orders", one.orders, 29)
+                self._upsert("fills", one.fills, 17)
                 self._upsert("ledger", one.ledger, 10)
                 self._upsert("markets", one.markets, 5)
                 self._upsert("terms", one.terms, 4)
                 self._upsert("candles", one.candles, 9)
+                self._upsert("positions", one.positions, 10)
+                self._upsert("funding", one.funding, 4)
 
     def _upsert(self, table: str, rows: Iterable[tuple[Any, ...]], columns: int) -> None:
         marks = ",".join("?" * columns)
@@ -176,6 +223,8 @@ class Storage:
             ledger=self.ledger(ledger),
             markets={row[0]: MarketRow(*row) for row in self._rows("SELECT * FROM markets")},
             terms={row[0]: TermsRow(*row) for row in self._rows("SELECT * FROM terms")},
+            positions=[PositionRow(*row) for row in self._rows("SELECT * FROM positions")],
+            funding=self._funding(),
         )
 
     def orders(self, closed_max: int) -> list[Order]:
@@ -216,6 +265,10 @@ class Storage:
         )
         return [Candle._make((*row[1:7], int(row[7]), row[8])) for row in reversed(rows)]
 
+    def _funding(self) -> list[FundingRow]:
+        rows = self._rows("SELECT * FROM funding ORDER BY at_ns DESC LIMIT ?", FUNDING_KEPT_MAX)
+        return [FundingRow(*row) for row in reversed(rows)]
+
     def _rows(self, statement: str, *bindings: str | int) -> list[tuple[Any, ...]]:
         return self._connection.execute(statement, bindings).fetchall()
 
@@ -225,6 +278,9 @@ def _order(row: OrderRow) -> Order:
         "is_market": bool(row.is_market),
         "post_only": bool(row.post_only),
         "by_hand": bool(row.by_hand),
+        "reduce_only": bool(row.reduce_only),
+        "trigger_kind": TriggerKind(row.trigger_kind),
+        "trigger_by": TriggerBy(row.trigger_by),
         "time_in_force": TimeInForce(row.time_in_force),
         "status": OrderStatus(row.status),
     }

@@ -16,6 +16,7 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 
 from venue.faults import Decision, Fault, FaultPlan
+from venue.http import HttpRequest
 
 # A second of a busy market with a thousand changes each at the widest depth; then the peer is slow.
 OUTBOX_FRAMES_MAX = 1_000
@@ -33,10 +34,12 @@ class WebSocketSession:
     """A connected client. `send` never blocks; frames leave in the order of the calls."""
 
     def __init__(
-        self, number: int, path: str, stream: HalfCloseableStream, faults: FaultPlan
+        self, number: int, request: HttpRequest, stream: HalfCloseableStream, faults: FaultPlan
     ) -> None:
         self.number = number
-        self.path = path
+        self.path = request.path
+        self.query = request.query
+        self.peer = request.peer
         self.last_sent_s = -math.inf
         """When the last frame was queued, in trio's time: heartbeats fill longer silences."""
         self.is_open = True

@@ -22,6 +22,9 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.command("venue")
 @click.argument("name", required=False)
 @click.option("--config", "config_name", metavar="FILE", help="Configuration that has the box.")
+@click.option(
+    "--protocol", metavar="NAME", help="What it speaks; by default what its venue is configured to."
+)
 @click.option("--port", type=click.IntRange(0, 65_535), default=0, help="0 takes a free one.")
 @click.option(
     "--data-file", type=click.Path(path_type=Path), metavar="FILE",
@@ -47,6 +50,7 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 def command(  # noqa: PLR0913, PLR0917 - one argument per option
     name: str | None,
     config_name: str | None,
+    protocol: str | None,
     port: int,
     data_file: Path | None,
     seed: int | None,
@@ -67,8 +71,7 @@ def command(  # noqa: PLR0913, PLR0917 - one argument per option
       websocket_private = "ws://127.0.0.1:PORT/v2"
       seed = SEED
 
-    The keys of its accounts follow from venue, user and seed. With --recorded or --candles its
-    first market replays what really happened, from the box's first start on.
+    The keys of its accounts follow from venue, user and seed. Records replay from its first start.
 
     \b
     Example:
@@ -93,7 +96,7 @@ def command(  # noqa: PLR0913, PLR0917 - one argument per option
         markets=(_market(box.markets[0], recorded, candles, at_end), *box.markets[1:]),
     )
     own = users or tuple(user.name for user in config.first_run.users)
-    _serve(name, box, own, data_file, port)
+    _serve(name, box, own, data_file, (protocol or config.venues[name].protocol.value, port))
 
 
 def _box(config: Config, name: str | None) -> tuple[str, BoxSettings]:
@@ -121,7 +124,11 @@ def _market(
 
 
 def _serve(
-    name: str, box: BoxSettings, users: tuple[str, ...], data_file: Path | None, port: int
+    name: str,
+    box: BoxSettings,
+    users: tuple[str, ...],
+    data_file: Path | None,
+    door: tuple[str, int],
 ) -> None:
     import trio
 
@@ -132,8 +139,9 @@ def _serve(
     from venue.settings import box_config
     from venue.storage import StorageError
 
+    protocol, port = door
     try:
-        config = box_config(name, box, users, data_file=data_file, port=port)
+        config = box_config(name, box, users, data_file=data_file, port=port, protocol=protocol)
     except ValueError as error:
         raise _failure(CONFIGURATION, str(error)) from error
 

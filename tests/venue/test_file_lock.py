@@ -30,14 +30,28 @@ def test_a_file_that_cannot_be_made_says_so(tmp_path: Path) -> None:
         Storage(str(tmp_path / "nowhere" / "box.db"))
 
 
-def test_a_file_of_the_first_version_is_upgraded(tmp_path: Path) -> None:
+NEW_COLUMNS = {
+    "orders": ("reduce_only", "trigger_kind", "trigger_by", "trigger_ticks", "triggered_ns"),
+    "fills": ("fee_asset", "realised_units"),
+}
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_file_of_an_older_version_is_upgraded(tmp_path: Path, version: int) -> None:
     path = str(tmp_path / "box.db")
     Storage(path).close()
     connection = apsw.Connection(path)
-    connection.execute("DROP TABLE terms; PRAGMA user_version=1")
+    connection.execute("DROP TABLE positions; DROP TABLE funding")
+    for table, columns in NEW_COLUMNS.items():
+        for column in columns:
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+    if version == 1:
+        connection.execute("DROP TABLE terms")
+    connection.execute(f"PRAGMA user_version={version}")
     connection.close()
     storage = Storage(path)
-    assert storage.load(0, 0, 0).terms == {}
+    state = storage.load(0, 0, 0)
+    assert (state.terms, state.positions, state.funding) == ({}, [], [])
     storage.close()
     connection = apsw.Connection(path)
     assert connection.execute("PRAGMA user_version").get == SCHEMA_VERSION

@@ -62,7 +62,7 @@ async def test_requests_may_come_in_one_packet() -> None:
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
-        (config(protocol="fax"), "allowed: kraken"),
+        (config(protocol="fax"), "the box speaks: "),
         (config(tick_interval_ms=1), "tick_interval_ms"),
         (config(markets=()), "list at least one"),
         (config(accounts=(ALICE, ALICE)), "two have the same name"),

@@ -3,12 +3,17 @@
 The hosts `ws.kraken.com` and `ws-auth.kraken.com` are one here: a client overrides its URLs only.
 """
 
+import base64
+import binascii
+
 import msgspec
 
 from venue.changes import Changes
 from venue.commits import Outgoing
+from venue.config import AccountConfig, VenueConfigError
 from venue.engine import Engine
 from venue.http import HttpReply, HttpRequest
+from venue.protocol import VenueProtocol
 from venue.protocols.kraken_auth import authenticate, parameters_of
 from venue.protocols.kraken_errors import REFUSALS, UNAVAILABLE, UNKNOWN_METHOD, KrakenError
 from venue.protocols.kraken_private import PrivateEndpoints
@@ -24,16 +29,26 @@ PUBLIC_PATH = "/0/public/"
 PRIVATE_PATH = "/0/private/"
 
 
-class Kraken:
+class Kraken(VenueProtocol):
     """The application behind the port: an `Engine` speaking Kraken's protocols."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        super().__init__(engine)
         self.tokens = Tokens(engine.config.token_lifetime_s)
         self._public = PublicEndpoints(engine)
         self._private = PrivateEndpoints(engine, self._public, self.tokens)
         self._subscriptions = Subscriptions(engine, self.tokens)
         self._websocket = KrakenWebSocket(engine, self._private, self._subscriptions)
+
+    @classmethod
+    def check_account(cls, account: AccountConfig) -> None:
+        """Raise `VenueConfigError` unless the secret is base64, as Kraken issues it."""
+        try:
+            base64.b64decode(account.api_secret, validate=True)
+        except binascii.Error as error:
+            raise VenueConfigError(
+                f"account {account.name}, api_secret: is not base64 ({error})"
+            ) from error
 
     async def answer(self, request: HttpRequest) -> HttpReply:
         """Answer a REST request; errors are answers with an error string and status 200."""
@@ -71,6 +86,9 @@ class Kraken:
         publisher = self._subscriptions.publisher
         publisher.heartbeats(self._subscriptions.sessions)
         return publisher.frames(now_ns)
+
+    def revoke_tokens(self) -> None:
+        self.tokens.revoke_all()
 
     @property
     def sessions(self) -> list[WebSocketSession]:
