@@ -23,6 +23,7 @@ from exchanges.ccxt_names import (
     NotSupported,
 )
 from exchanges.errors import CCXT_RAISES
+from exchanges.flight import current_flight
 from exchanges.futures import FutureCancelledError, TrioFuture
 from exchanges.http import Transport
 from exchanges.json_text import Json, decode_json
@@ -268,6 +269,8 @@ class TrioExchange(BaseExchange):  # type: ignore[misc]  # ccxt has no types
         request = (path, api, method, {} if params is None else params, config or {})
         if turn is None:
             return await super().fetch2(*request)
+        if turn is Turn.ORDER and current_flight().reduces:
+            turn = Turn.EXIT
         async with self._turns.taken(turn):
             return await super().fetch2(*request)
 

@@ -14,13 +14,15 @@ import msgspec
 class Flight(msgspec.Struct):
     """One call of a client: usually one request, at times several after each other.
 
-    `is_order` says that it places an order: then only the venue's own word is a refusal.
+    `is_order` says that it places an order: then only the venue's own word is a refusal. `reduces`
+    says that the order reduces a position: such do not queue behind entries.
     `sent` is about the newest request: it turns True before its first byte is handed to the socket
     and never back while it flies. `status` is the newest answer's HTTP status, None while there is
     none.
     """
 
     is_order: bool = False
+    reduces: bool = False
     sent: bool = False
     status: int | None = None
     retry_after_ms: int | None = None

@@ -117,6 +117,8 @@ class OrderTicket(msgspec.Struct, frozen=True, kw_only=True):
     time_in_force: TimeInForce = "GTC"
     post_only: bool = False
     expires_at_ns: int = 0
+    reduces: bool = False
+    """It only reduces a position: it does not wait behind entries. The venue is not told."""
 
 
 class OrderChange(msgspec.Struct, frozen=True, kw_only=True):

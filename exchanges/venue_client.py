@@ -191,7 +191,7 @@ class VenueClient:
         instrument = self.instrument(ticket.symbol)
         venue_order_id = await self._call(
             lambda: self._adapter.submit(self._exchange, ticket, instrument, self._clock.now_ns()),
-            is_order=True,
+            Flight(is_order=True, reduces=ticket.reduces),
         )
         return Accepted(
             client_order_id=ticket.client_order_id,
@@ -207,7 +207,7 @@ class VenueClient:
         instrument = self.instrument(change.symbol)
         await self._call(
             lambda: self._adapter.amend(self._exchange, change, instrument, self._clock.now_ns()),
-            is_order=True,
+            Flight(is_order=True),
         )
 
     async def cancel(
@@ -265,8 +265,8 @@ class VenueClient:
             self.instrument(topic.symbol)
         return self._streams.open(topic)
 
-    async def _call(self, request: Callable[[], Awaitable[T]], *, is_order: bool = False) -> T:
-        flight = Flight(is_order=is_order)
+    async def _call(self, request: Callable[[], Awaitable[T]], flight: Flight | None = None) -> T:
+        flight = flight or Flight()
         try:
             with flying(flight):
                 return await request()

@@ -101,6 +101,7 @@ def ticket_of(submit: Submit) -> types.OrderTicket:
         time_in_force=_TIME_IN_FORCE[terms.time_in_force],
         post_only=terms.post_only,
         expires_at_ns=submit.expires_ns,
+        reduces=terms.reduces,
     )
 
 
