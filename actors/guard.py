@@ -48,6 +48,9 @@ RETRY_MIN_NS = 1_000_000_000
 RETRY_MAX_NS = 60_000_000_000
 # A person is told once, when an exit was refused this often.
 PAGE_AFTER = 3
+# The sleeve's own order may hold the coins, and do guard's work. What became of an order is known
+# some 15 s after it was sent, however badly that went; after twice that a person should look.
+OFFERED_NS_MAX = 30_000_000_000
 # Prices older than this say nothing about now.
 STALE_NS = 1_000_000_000
 
@@ -76,6 +79,10 @@ class Guarded(msgspec.Struct):
     exit: Exit | None = None
     refusals: int = 0
     retry_ns: int = 0
+    offered_ns: int = 0
+    """Since when the ledger has had no coins for an exit because the sleeve's own orders hold them;
+    0 for not now."""
+    offered_told: bool = False
     own: dict[str, int] = {}
     """Guard's own orders that have ended and that the ledger has not booked yet → lots sold."""
 
@@ -119,6 +126,10 @@ class Guard(Actor[GuardState]):
                 return
             guarded = state.positions[key] = Guarded(protect=message)
         guarded.protect = message
+        if guarded.offered_ns and guarded.sellable_lots > 0:
+            # What held the coins has let go of some: there is nothing to wait for.
+            guarded.offered_ns = guarded.retry_ns = 0
+            guarded.offered_told = False
         if message.position_lots == 0 and guarded.exit is None:
             _forget(state, key, ctx)
             return
@@ -367,8 +378,30 @@ def _ended(state: GuardState, key: str, end: OrderState, reason: str, ctx: Conte
             _forget(state, key, ctx)
     elif guarded.protect.position_lots == 0:
         _forget(state, key, ctx)
+    elif guarded.sellable_lots <= 0 < guarded.protect.selling_lots:
+        _offered(state, key, ctx)
     else:
         _refused(state, key, f"{end.value}: {reason}", ctx)
+
+
+def _offered(state: GuardState, key: str, ctx: Context) -> None:
+    """Look again soon: the sleeve sells already, or the ledger has called its resting sells back.
+
+    That is no failure, so nobody is paged, unless it lasts.
+    """
+    guarded = state.positions[key]
+    guarded.offered_ns = guarded.offered_ns or ctx.now_ns
+    guarded.retry_ns = ctx.now_ns + RETRY_MIN_NS
+    ctx.after(_RETRY + key, RETRY_MIN_NS)
+    if ctx.now_ns - guarded.offered_ns >= OFFERED_NS_MAX and not guarded.offered_told:
+        guarded.offered_told = True
+        orders = ", ".join(guarded.protect.open_sells)
+        text = (
+            f"{key}: its level is reached, and orders of the sleeve have held the coins for "
+            f"{OFFERED_NS_MAX // 1_000_000_000} s without selling them ({orders}): see `bot "
+            "orders`, and close the position at the venue if they are not there"
+        )
+        _page(state, ctx, "protective exit waits", text)
 
 
 def _refused(state: GuardState, key: str, reason: str, ctx: Context) -> None:

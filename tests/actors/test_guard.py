@@ -168,6 +168,37 @@ def test_a_refused_exit_is_tried_again_later_and_later_and_pages_once() -> None:
     assert pages == 1
 
 
+def test_an_exit_behind_the_sleeves_own_order_pages_only_if_that_lasts() -> None:
+    watch = Watch()
+    watch.protect(100, selling=100, sells=("S1",))
+    pages: list[Alert] = []
+    for second in range(31):
+        (asked,) = watch.top(180_000)
+        watch.answer(asked.exit_id, OrderState.DENIED)
+        pages += watch.sent(Alert)
+        assert bool(pages) == (second == 30), second
+        assert watch.top(180_000, SECOND_NS - 1) == []
+        watch.probe.now_ns += 1
+    assert len(pages) == 1
+    assert "orders of the sleeve have held the coins for 30 s" in pages[0].text
+    assert "(S1)" in pages[0].text
+    (asked,) = watch.top(180_000)
+    watch.answer(asked.exit_id, OrderState.DENIED)
+    assert watch.sent(Alert) == [], "once is enough"
+
+
+def test_coins_that_are_free_again_are_sold_at_once() -> None:
+    watch = Watch()
+    watch.protect(100, selling=100, sells=("S1",))
+    (asked,) = watch.top(180_000)
+    watch.answer(asked.exit_id, OrderState.DENIED)
+    watch.protect(100)
+    (again,) = watch.sent(ProtectiveExit)
+    assert again.quantity_lots == 100
+    watch.answer(again.exit_id, OrderState.REJECTED)
+    assert watch.probe.state.positions["flash ETH/USDT"].refusals == 1
+
+
 def test_an_exit_that_the_ledger_never_answered_is_asked_for_again() -> None:
     watch = Watch()
     watch.protect(100)
