@@ -20,7 +20,6 @@ from exchanges.ccxt_names import (
     BaseExchange,
     ExchangeClosedByUser,
     ExchangeError,
-    NotSupported,
 )
 from exchanges.errors import CCXT_RAISES
 from exchanges.flight import current_flight
@@ -49,8 +48,14 @@ logger = logging.getLogger("exchanges")
 
 
 @lru_cache(maxsize=8)  # one per CA file; 16 ms and 0.5 MB each, so exchanges share them
-def _shared_ssl_context(cafile: str) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=cafile)
+def _shared_ssl_context(cafile: str, *, verify: bool, with_system_cas: bool) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=cafile)
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    elif with_system_cas:
+        context.load_default_certs()
+    return context
 
 
 class TrioExchange(BaseExchange):  # type: ignore[misc]  # ccxt has no types
@@ -143,8 +148,13 @@ class TrioExchange(BaseExchange):  # type: ignore[misc]  # ccxt has no types
         )
 
     def tls_context(self) -> ssl.SSLContext:
+        """Return the context of all connections: ccxt's `cafile`, `verify` and options decide."""
         if self.ssl_context is None:
-            self.ssl_context = _shared_ssl_context(self.cafile)
+            self.ssl_context = _shared_ssl_context(
+                self.cafile,
+                verify=bool(self.verify),
+                with_system_cas=bool(self.options.get("include_OS_certificates")),
+            )
         return self.ssl_context
 
     def start_soon(
@@ -282,7 +292,7 @@ class TrioExchange(BaseExchange):  # type: ignore[misc]  # ccxt has no types
         url: str,
         method: str = "GET",
         headers: Mapping[str, str] | None = None,
-        body: str | None = None,
+        body: Json = None,
     ) -> Json:
         """Send one request and return its decoded answer. Raises ccxt's errors."""
         return await rest.fetch(self, url, method, headers, body)
@@ -301,8 +311,6 @@ class TrioExchange(BaseExchange):  # type: ignore[misc]  # ccxt has no types
         self.clients = self.clients or {}
         self.ws_dial_backoff = getattr(self, "ws_dial_backoff", None) or {}
         if url not in self.clients:
-            if any(self.check_ws_proxy_settings()):
-                raise NotSupported(f"{self.id}: WebSockets through a proxy are not supported")
             options = self.extend(
                 self.streaming,
                 {
@@ -310,6 +318,7 @@ class TrioExchange(BaseExchange):  # type: ignore[misc]  # ccxt has no types
                     "throttle": Throttler(self.tokenBucket),
                     "decompressBinary": self.safe_bool(self.options, "decompressBinary", True),
                     "exchange": self,
+                    "proxy": next((each for each in self.check_ws_proxy_settings() if each), None),
                 },
                 self.safe_value(self.options, "ws", {}),
             )

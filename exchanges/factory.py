@@ -5,12 +5,12 @@ to New, pro.kraken, async.kraken, Exchange, TrioExchange, BaseExchange. A mixin 
 swallow the overrides of exchange classes that call `super()`.
 """
 
-import importlib
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from exchanges.adapters.base import Adapter
+from exchanges.ccxt_names import exchange_class
 from exchanges.exchange import TrioExchange
 from exchanges.gather import patch
 from exchanges.turns import KeyTurns
@@ -25,10 +25,11 @@ def trio_class(
 ) -> type[TrioExchange]:
     """Return the trio class of a ccxt exchange: an id such as "kraken", or one of ccxt's classes.
 
-    Instances are made as `cls(config, clock=clock)`. `overrides` are an adapter's methods, placed
-    over ccxt's. Raises `ModuleNotFoundError` for an id that ccxt does not know.
+    "prediction/polymarket" is a prediction market's. Instances are made as
+    `cls(config, clock=clock)`. `overrides` are an adapter's methods, placed over ccxt's. Raises
+    `ModuleNotFoundError` for an id that ccxt does not know.
     """
-    cls = _ccxt_class(exchange) if isinstance(exchange, str) else exchange
+    cls = exchange_class(exchange) if isinstance(exchange, str) else exchange
     key = (cls, id(overrides))
     if key not in _classes:
         patch(cls)
@@ -42,16 +43,6 @@ def trio_class(
         }
         _classes[key] = type(cls.__name__, (cls, TrioExchange), namespace)
     return _classes[key]
-
-
-def _ccxt_class(name: str) -> type:
-    try:
-        module = importlib.import_module(f"ccxt.pro.{name}")
-    except ModuleNotFoundError:
-        # A venue without WebSockets in ccxt.
-        module = importlib.import_module(f"ccxt.async_support.{name}")
-    cls: type = getattr(module, name)
-    return cls
 
 
 def _initializer(cls: type) -> Callable[..., None]:

@@ -13,11 +13,10 @@ from urllib.parse import urlsplit
 
 import httpcore2
 import trio
-from trio.abc import HalfCloseableStream
 
 from exchanges.flight import current_flight
 from exchanges.json_text import Json
-from supervisor.net import network
+from exchanges.tunnel import Stream, open_stream, secure
 
 # Far above what a venue's rate limit lets fly at once, far below what it would call an attack.
 CONNECTIONS_MAX = 20
@@ -41,7 +40,7 @@ class Answer(NamedTuple):
 class _Stream(httpcore2.AsyncNetworkStream):
     """A trio stream as httpcore2 sees it."""
 
-    def __init__(self, stream: HalfCloseableStream | trio.SSLStream[HalfCloseableStream]) -> None:
+    def __init__(self, stream: Stream) -> None:
         self._stream = stream
 
     async def read(  # type: ignore[override]  # the caller's cancel scope is the time-out
@@ -69,27 +68,13 @@ class _Stream(httpcore2.AsyncNetworkStream):
     async def start_tls(  # type: ignore[override]  # as above: no time-out of its own
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, **_: float | None
     ) -> "_Stream":
-        assert not isinstance(self._stream, trio.SSLStream), "TLS inside TLS is not supported"
-        secured = trio.SSLStream(
-            self._stream, ssl_context, server_hostname=server_hostname, https_compatible=True
-        )
         try:
-            await secured.do_handshake()
-        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-            await self._abandon()
-            raise httpcore2.ConnectError(str(error.__cause__ or error)) from error
-        except trio.Cancelled:
-            # httpcore2 would leave it to the garbage collector.
-            await self._abandon()
-            raise
-        return _Stream(secured)
-
-    async def _abandon(self) -> None:
-        with trio.CancelScope(shield=True):
-            await trio.aclose_forcefully(self._stream)
+            return _Stream(await secure(self._stream, ssl_context, server_hostname or ""))
+        except OSError as error:
+            raise httpcore2.ConnectError(str(error)) from error
 
     def get_extra_info(self, info: str) -> Json:
-        stream = self._stream
+        stream: trio.abc.Stream = self._stream
         while isinstance(stream, trio.SSLStream):
             stream = stream.transport_stream
         if info == "is_readable":
@@ -99,13 +84,17 @@ class _Stream(httpcore2.AsyncNetworkStream):
 
 
 class _Backend(httpcore2.AsyncNetworkBackend):
-    """Opens connections through the network in force."""
+    """Opens connections through the network in force, and through a proxy if there is one."""
+
+    def __init__(self, proxy_url: str | None, ssl_context: ssl.SSLContext) -> None:
+        self._proxy_url = proxy_url
+        self._ssl_context = ssl_context
 
     async def connect_tcp(  # type: ignore[override]  # the other options are never given
         self, host: str, port: int, **_: object
     ) -> _Stream:
         try:
-            return _Stream(await network().open_tcp_stream(host, port))
+            return _Stream(await open_stream(host, port, self._proxy_url, self._ssl_context))
         except OSError as error:
             raise httpcore2.ConnectError(str(error)) from error
 
@@ -125,11 +114,10 @@ class Transport:
         if pool is None:
             pool = httpcore2.AsyncConnectionPool(
                 ssl_context=self._ssl_context,
-                proxy=httpcore2.Proxy(proxy) if proxy else None,
                 max_connections=CONNECTIONS_MAX,
                 max_keepalive_connections=CONNECTIONS_MAX,
                 retries=0,
-                network_backend=_Backend(),
+                network_backend=_Backend(proxy, self._ssl_context),
             )
             self._pools[proxy] = pool
         return pool

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 import trio
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 MILLISECONDS_PER_SECOND = 1000
 USER_AGENT = "canopy"
+FORM = "application/x-www-form-urlencoded"
+REDIRECTIONS = frozenset({301, 302, 303, 307, 308})
 
 
 async def fetch(
@@ -21,7 +24,7 @@ async def fetch(
     url: str,
     method: str,
     headers: Mapping[str, str] | None,
-    body: str | None,
+    body: Json,
 ) -> Json:
     """Send one request, once, and return its decoded answer. Raises ccxt's errors."""
     request_headers = dict(exchange.prepare_request_headers(headers))
@@ -33,6 +36,8 @@ async def fetch(
     proxies = exchange.check_proxy_settings(url, method, headers, body)
     proxy = next((each for each in (*proxies, exchange.aiohttp_proxy) if each), None)
     exchange.check_conflicting_proxies(proxy, proxy_url)
+    if exchange.aiohttp_proxy is not None and (proxy_url is not None or any(proxies)):
+        raise NotSupported(f"{exchange.id}: several proxies are set: leave one, aiohttp_proxy last")
     exchange.open(True)
     answer = await _answer(exchange, method, url, request_headers, body, proxy)
     return _judged(exchange, answer, url, method, request_headers, body)
@@ -43,24 +48,30 @@ async def _answer(
     method: str,
     url: str,
     headers: dict[str, str],
-    body: str | None,
+    body: Json,
     proxy: str | None,
 ) -> Answer:
+    headers, content = _encoded(headers, body)
     if not any(name.lower() == "user-agent" for name in headers):
         headers = {**headers, "User-Agent": USER_AGENT}
-    if body is not None and not isinstance(body, str):
-        raise NotSupported(f"{exchange.id}: multipart bodies are not supported")
     # Without the query: some venues put keys and signatures there.
     place = f"{exchange.id} {method} {url.split('?', 1)[0]}"
     try:
         with trio.fail_after(exchange.timeout / MILLISECONDS_PER_SECOND):
-            return await exchange.transport().request(
-                method, url, headers, body.encode() if body else None, proxy
-            )
+            return await exchange.transport().request(method, url, headers, content, proxy)
     except trio.TooSlowError:
         raise RequestTimeout(f"{place}: no answer in {exchange.timeout} ms") from None
     except TransportError as error:
         raise ExchangeNotAvailable(f"{place}: {error}") from None
+
+
+def _encoded(headers: dict[str, str], body: Json) -> tuple[dict[str, str], bytes | None]:
+    """Return the headers and the body as bytes; a form goes out as aiohttp writes one."""
+    if not isinstance(body, dict):
+        return headers, body.encode() if body else None
+    # ccxt asks for multipart here and gives a form of plain fields, which aiohttp sends like this.
+    kept = {name: value for name, value in headers.items() if name.lower() != "content-type"}
+    return {**kept, "Content-Type": FORM}, urlencode(body, doseq=True).encode()
 
 
 def _judged(
@@ -76,6 +87,11 @@ def _judged(
     for name, value in answer.headers:
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     status, reason = answer.status, answer.reason
+    if status in REDIRECTIONS:
+        raise ExchangeNotAvailable(
+            f"{exchange.id} {method} {url.split('?', 1)[0]}: sent on to "
+            f"{headers.get('Location', 'nowhere')}, which is not followed: set `urls` to it"
+        )
     text = exchange.on_rest_response(
         status,
         reason,

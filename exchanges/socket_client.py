@@ -5,11 +5,10 @@ Subscriptions go out in the order of the watch calls. An error never leaves the 
 futures that wait on this socket.
 """
 
-import gzip
 import logging
 import math
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -25,15 +24,26 @@ from exchanges.ccxt_names import (
 from exchanges.errors import CCXT_RAISES
 from exchanges.futures import TrioFuture
 from exchanges.json_text import decode_json
-from exchanges.websocket import BrokenConnectionError, DialError, Kind, Received, WebSocket, dial
+from exchanges.websocket import (
+    MESSAGE_BYTES_MAX,
+    BrokenConnectionError,
+    DialError,
+    Kind,
+    Received,
+    WebSocket,
+    dial,
+)
 
 if TYPE_CHECKING:
     from exchanges.exchange import TrioExchange
 
 # Subscriptions waiting to be sent on one socket; venues allow some hundred.
 OUTBOX_MESSAGES_MAX = 2_000
+PING_FAILS: tuple[type[Exception], ...] = (BrokenConnectionError, *CCXT_RAISES)
 CCXT_ERRORS: tuple[type[Exception], ...] = (BaseError,)
 MILLISECONDS_PER_SECOND = 1000
+# zlib's "expect gzip's header".
+GZIP_WINDOW_BITS = zlib.MAX_WBITS | 16
 
 logger = logging.getLogger("exchanges")
 
@@ -44,6 +54,7 @@ class SocketClient(Client):  # type: ignore[misc]  # ccxt has no types
     exchange: "TrioExchange"
     # ccxt sets these by name from its configuration.
     url: str
+    proxy: str | None
     connection: WebSocket | None
     connecting = False
     # Whether the facade reads this socket; set by exchanges/streams.py.
@@ -124,8 +135,9 @@ class SocketClient(Client):  # type: ignore[misc]  # ccxt has no types
                 self.connection = await dial(
                     self.url,
                     self.exchange.tls_context(),
-                    self.options.get("headers"),
+                    self._headers(),
                     compress=bool(self.options.get("compress", 15)),
+                    proxy_url=self.proxy,
                 )
         except trio.TooSlowError:
             self.dial_failed = True
@@ -140,8 +152,14 @@ class SocketClient(Client):  # type: ignore[misc]  # ccxt has no types
         self.connectionEstablished = self.exchange.milliseconds()
         self.isConnected = True
         self.connected.resolve(self.url)
-        self.on_connected_callback(self)
-        return True
+        return self._told(self.on_connected_callback, self)
+
+    def _headers(self) -> dict[str, str]:
+        headers = dict(self.options.get("headers") or {})
+        cookies = self.options.get("cookies")
+        if cookies:
+            headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in cookies.items())
+        return headers
 
     async def _serve(self) -> None:
         async with trio.open_nursery() as nursery:
@@ -164,34 +182,42 @@ class SocketClient(Client):  # type: ignore[misc]  # ccxt has no types
         kind, data = message
         if kind is Kind.CLOSE:
             self.isConnected = False
-            self.on_close(data)
+            self._told(self.on_close, data)
             return False
         if kind is Kind.PONG:
             self.lastPong = self.exchange.milliseconds()
             return True
+        return self._told(self._take, data)
+
+    def _told(self, handler: Callable[..., object], *args: object) -> bool:
+        """Run a handler of ccxt's; False when it failed, and the connection is then given up."""
         try:
-            self.handle_text_or_binary_message(self._inflated(data))
+            handler(*args)
         except CCXT_RAISES as error:
             # In ccxt the socket would stay deaf for ever; here every watcher learns of it.
             self.on_error(as_ccxt_error(error))
             return False
         return True
 
-    def _inflated(self, data: str | bytes | int) -> str:
-        if isinstance(data, str):
-            return data
-        assert isinstance(data, bytes), "only a CLOSE carries a number"
-        if self.gunzip:
-            data = gzip.decompress(data)
-        elif self.inflate:
-            data = zlib.decompress(data, -zlib.MAX_WBITS)
-        return data.decode("utf-8", errors="replace")
+    def _take(self, data: str | bytes) -> None:
+        if isinstance(data, bytes):
+            if self.gunzip:
+                data = decompressed(data, GZIP_WINDOW_BITS).decode("utf-8", errors="replace")
+            elif self.inflate:
+                data = decompressed(data, -zlib.MAX_WBITS)
+        self.handle_text_or_binary_message(data)
 
     def handle_text_or_binary_message(self, data: str | bytes) -> None:
         """Decode one message, numbers as strings, and hand it to the tap or to ccxt."""
+        if isinstance(data, bytes) and not self.decompressBinary:
+            # Protocol buffers: ccxt's own handler of that venue reads them.
+            if not self.exchange.tapped(self, None):
+                self.on_message_callback(self, data)
+            return
         text = data if isinstance(data, str) else data.decode("utf-8", errors="replace")
         self.exchange.saw_text("in", self, text)
-        is_json = text[:1] in ("{", "[")
+        # As ccxt has it: a lone brace is a word of the venue's, not JSON.
+        is_json = len(text) > 1 and text[0] in "{["
         try:
             message = decode_json(text) if is_json else text
         except ValueError as error:
@@ -220,7 +246,7 @@ class SocketClient(Client):  # type: ignore[misc]  # ccxt has no types
                 await self.send(self.ping(self))
             else:
                 await self.connection.send_ping()
-        except (BrokenConnectionError, BaseError) as error:
+        except PING_FAILS as error:
             self.on_error(as_ccxt_error(error))
 
     # -- sending
@@ -281,6 +307,18 @@ class SocketClient(Client):  # type: ignore[misc]  # ccxt has no types
     async def aiohttp_close(self) -> None:
         self._scope.cancel()
         await self._finished.wait()
+
+
+def decompressed(data: bytes, window_bits: int) -> bytes:
+    """Return what a venue compressed. Raises ccxt's `ExchangeError` when it is damaged or huge."""
+    inflater = zlib.decompressobj(window_bits)
+    try:
+        content = inflater.decompress(data, MESSAGE_BYTES_MAX)
+    except zlib.error as error:
+        raise ExchangeError(f"a frame's compressed data is damaged: {error}") from error
+    if not inflater.eof:
+        raise ExchangeError("a frame's compressed data is cut off, or too large")
+    return content
 
 
 def as_ccxt_error(error: BaseException) -> BaseException:

@@ -5,23 +5,22 @@ once, so that a burst of frames costs one wake-up. Pings of the venue are answer
 """
 
 import ssl
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import trio
-from trio.abc import HalfCloseableStream
 from websockets.client import ClientProtocol
 from websockets.datastructures import Headers
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import InvalidStatus, InvalidURI
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 from websockets.uri import parse_uri
 
-from supervisor.net import network
+from exchanges.tunnel import Stream, open_stream, or_close, secure
 
 # The largest message taken; ccxt has the same bound, a full book snapshot is 0.2 MB.
 MESSAGE_BYTES_MAX = 10 * 1024 * 1024
@@ -34,8 +33,6 @@ ABNORMAL_CLOSURE = 1006
 NO_STATUS = 1005
 HTTPS_PORT = 443
 HTTP_PORT = 80
-
-Stream = HalfCloseableStream | trio.SSLStream[HalfCloseableStream]
 
 
 class Kind(Enum):
@@ -80,44 +77,28 @@ async def dial(
     headers: Mapping[str, str] | None = None,
     *,
     compress: bool = True,
+    proxy_url: str | None = None,
 ) -> "WebSocket":
     """Connect and shake hands. Raises `DialError`; there is no time-out but the caller's scope."""
-    uri = parse_uri(url)
     try:
-        stream = await _open_stream(url, ssl_context)
-    except (OSError, trio.BrokenResourceError) as error:
+        uri = parse_uri(url)
+        stream = await _open_stream(url, ssl_context, proxy_url)
+    except (InvalidURI, OSError, ValueError) as error:
         raise DialError(f"{type(error).__name__}: {error.__cause__ or error}") from error
     extensions = [ClientPerMessageDeflateFactory(client_max_window_bits=True)] if compress else None
     protocol = ClientProtocol(uri, extensions=extensions, max_size=MESSAGE_BYTES_MAX)
     connection = WebSocket(stream, protocol)
-    await _or_close(connection.shake_hands(headers or {}), stream)
+    await or_close(connection.shake_hands(headers or {}), stream)
     return connection
 
 
-async def _or_close(step: Awaitable[None], stream: Stream) -> None:
-    """Run a step of opening; if it fails or is cancelled, close the stream."""
-    done = False
-    try:
-        await step
-        done = True
-    finally:
-        if not done:
-            with trio.CancelScope(shield=True):
-                await trio.aclose_forcefully(stream)
-
-
-async def _open_stream(url: str, ssl_context: ssl.SSLContext) -> Stream:
+async def _open_stream(url: str, ssl_context: ssl.SSLContext, proxy_url: str | None) -> Stream:
     parts = urlsplit(url)
-    secure = parts.scheme == "wss"
+    is_secure = parts.scheme == "wss"
     host = parts.hostname or ""
-    plain = await network().open_tcp_stream(
-        host, parts.port or (HTTPS_PORT if secure else HTTP_PORT)
-    )
-    if not secure:
-        return plain
-    secured = trio.SSLStream(plain, ssl_context, server_hostname=host, https_compatible=True)
-    await _or_close(secured.do_handshake(), plain)
-    return secured
+    port = parts.port or (HTTPS_PORT if is_secure else HTTP_PORT)
+    plain = await open_stream(host, port, proxy_url, ssl_context)
+    return await secure(plain, ssl_context, host) if is_secure else plain
 
 
 class WebSocket:
@@ -242,7 +223,8 @@ class WebSocket:
         async with self._send_lock:
             for data in self._protocol.data_to_send():
                 if data:
-                    await self._stream.send_all(data)
+                    # Half a frame would make nonsense of what follows it.
+                    await or_close(self._stream.send_all(data), self._stream)
                 elif not isinstance(self._stream, trio.SSLStream):
                     await self._stream.send_eof()
 

@@ -1,6 +1,7 @@
 """What the suites of this package share: a fake venue and clients of it."""
 
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 
 import pytest
 import trio
@@ -11,9 +12,10 @@ from exchanges.factory import trio_class
 from exchanges.json_text import Json
 from exchanges.types import Credentials, Endpoints
 from exchanges.venue_client import VenueClient, open_venue
-from supervisor.clock import ManualClock
+from supervisor.clock import Clock, ManualClock
 from tests.exchanges.fake_kraken import API_KEY, API_SECRET, UNIX_TIME, FakeKraken
 
+SYMBOL = "ETH/USDT"
 SECOND_NS = 1_000_000_000
 # Loopback answers in a millisecond; a hung request must not hold the suite up.
 REQUEST_TIMEOUT_MS = 250
@@ -41,24 +43,21 @@ async def venue(fake: FakeKraken, clock: ManualClock) -> AsyncIterator[VenueClie
 @pytest.fixture
 def make_exchange(fake: FakeKraken, clock: ManualClock) -> Callable[..., TrioExchange]:
     """Make a bare ccxt Kraken on trio that talks to the fake."""
+    return partial(make_kraken, fake, clock)
 
-    def make(**config: Json) -> TrioExchange:
-        adapter = KrakenAdapter()
-        urls = adapter.config(endpoints_of(fake))["urls"]
-        cls = trio_class("kraken", KrakenAdapter.exchange_overrides)
-        return cls(
-            {
-                "apiKey": API_KEY,
-                "secret": API_SECRET,
-                "enableRateLimit": False,
-                "timeout": 2_000,
-                "urls": urls,
-                **config,
-            },
-            clock=clock,
-        )
 
-    return make
+def make_kraken(fake: FakeKraken, clock: Clock, **config: Json) -> TrioExchange:
+    adapter = KrakenAdapter()
+    urls = adapter.config(endpoints_of(fake))["urls"]
+    cls = trio_class("kraken", KrakenAdapter.exchange_overrides)
+    defaults = {
+        "apiKey": API_KEY,
+        "secret": API_SECRET,
+        "enableRateLimit": False,
+        "timeout": 2_000,
+        "urls": urls,
+    }
+    return cls({**defaults, **config}, clock=clock)
 
 
 def endpoints_of(fake: FakeKraken) -> Endpoints:

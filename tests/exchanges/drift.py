@@ -20,15 +20,16 @@ REPLACED: dict[str, tuple[str, str]] = {
             " close close_connector close_proxy_sessions fetch load_markets"
             " load_markets_helper sleep spawn"
             " client delay watch_multiple watch on_connected on_error ws_dial_delay on_close"
-            " close_ws_clients load_order_book"
+            " close_ws_clients load_order_book get_session get_socks_proxy_session decode_proto_msg"
+            " fetch2 request fetch_paginated_call_deterministic load_markets_and_sign_in"
         ),
     ),
     "async_support/base/ws/client.py": (
         "Client",
         (
             "__init__ future reusableFuture resolve reject reset receive_loop open connect on_error"
-            " on_close closed handle_text_or_binary_message handle_message create_connection send"
-            " close aiohttp_close ping_loop"
+            " on_close closed receive handle_text_or_binary_message handle_message"
+            " create_connection send close aiohttp_close ping_loop"
         ),
     ),
     "async_support/base/ws/future.py": ("Future", "resolve reject race"),
@@ -42,6 +43,7 @@ REPLACED: dict[str, tuple[str, str]] = {
             "__init__ __del__ prepare_request_headers init_rest_rate_limiter check_proxy_settings"
             " check_ws_proxy_settings is_text_response parse_json handle_http_status_code"
             " incrementing_nonce fetch2 safe_string safe_number parse_number"
+            " check_proxy_url_settings check_conflicting_proxies url_encoder_for_proxy_url"
         ),
     ),
     "pro/kraken.py": (
@@ -53,6 +55,26 @@ REPLACED: dict[str, tuple[str, str]] = {
         "sign nonce handle_errors create_order order_request cancel_order parse_order parse_trade",
     ),
 }
+# What of asyncio's and aiohttp's a function may name in ccxt's base.
+ASYNC_NAMES = {
+    "asyncio", "aiohttp", "yarl", "concurrent", "Future", "Throttler", "Client", "asyncio_loop",
+    "ensure_future", "create_task", "call_soon", "call_later", "wait_for", "session",
+    "tcp_connector", "WSMsgType",
+}  # fmt: skip
+# Those of the base that use one and are not replaced, and why that is well.
+UNREACHED = {
+    "BaseExchange": {
+        "__init__",  # keeps the loop it is given; ours is given none
+        "get_session",  # a user's own aiohttp session, which there is not
+        "get_socks_proxy_session",  # called by the replaced fetch and watch
+    },
+    "Client": {
+        # The life of aiohttp's socket: called by the replaced connect, and by each other.
+        "receive_loop", "open", "handle_message", "create_connection",
+    },
+}  # fmt: skip
+# They use `asyncio.gather`, which is given to the module (exchanges/gather.py).
+GATHERING = {"fetch_paginated_call_deterministic", "load_markets_and_sign_in"}
 
 
 def root() -> Path:
@@ -84,6 +106,31 @@ def scan() -> dict[str, Any]:
         if "/base/" in file:
             hashes[f"{file}:{class_name} names"] = _hash(" ".join(sorted(functions)))
     return {"hashes": hashes, "asyncio": _asyncio_names()}
+
+
+def asynchronous(file: str) -> set[str]:
+    """Return the functions of a file's pinned class that name something of asyncio or aiohttp."""
+    class_name, _ = REPLACED[file]
+    tree = ast.parse((root() / file).read_text(encoding="utf-8"))
+    found = next(
+        node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == class_name
+    )
+    return {
+        each.name
+        for each in found.body
+        if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)
+        and not _names(each).isdisjoint(ASYNC_NAMES)
+    }
+
+
+def _names(function: ast.AST) -> set[str]:
+    names = set()
+    for node in ast.walk(function):
+        if isinstance(node, ast.Name):
+            names.add(node.id)
+        elif isinstance(node, ast.Attribute):
+            names.add(node.attr)
+    return names
 
 
 def _hash(text: str) -> str:

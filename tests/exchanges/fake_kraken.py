@@ -7,6 +7,7 @@ import base64
 import hashlib
 import hmac
 import json
+import ssl
 import zlib
 from collections import defaultdict
 from collections.abc import Callable
@@ -99,8 +100,9 @@ class Request:
     params: dict[str, str]
 
 
+AnyStream = trio.SocketStream | trio.SSLStream[trio.SocketStream]
 # What to do instead of answering: gets the stream, returns the bytes to send or None to close.
-Fault = Callable[[trio.SocketStream], Json]
+Fault = Callable[[AnyStream], Json]
 
 
 def status(code: int, body: str = '{"error":[]}', **headers: str) -> Fault:
@@ -110,7 +112,7 @@ def status(code: int, body: str = '{"error":[]}', **headers: str) -> Fault:
         f"Content-Length: {len(body)}\r\n\r\n{body}"
     )
 
-    async def answer(stream: trio.SocketStream) -> bytes:
+    async def answer(stream: AnyStream) -> bytes:
         return text.encode()
 
     return answer
@@ -120,17 +122,17 @@ def error(*words: str) -> Fault:
     return status(200, json.dumps({"error": words}))
 
 
-async def hang(stream: trio.SocketStream) -> bytes | None:
+async def hang(stream: AnyStream) -> bytes | None:
     await trio.sleep_forever()
     return None
 
 
-async def drop(stream: trio.SocketStream) -> bytes | None:
+async def drop(stream: AnyStream) -> bytes | None:
     return None
 
 
 def held(event: trio.Event) -> Fault:
-    async def wait(stream: trio.SocketStream) -> str:
+    async def wait(stream: AnyStream) -> str:
         await event.wait()
         return "answer"
 
@@ -154,7 +156,8 @@ class Socket:
 class FakeKraken:
     """`await nursery.start(fake.run)`, then `fake.rest`, `fake.public`, `fake.private`."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self.tls = tls
         self.requests: list[Request] = []
         self.faults: dict[str, list[Fault]] = defaultdict(list)
         self.results: dict[str, Json] = {}
@@ -167,15 +170,15 @@ class FakeKraken:
         self.last_nonce = 0
         self.tokens: list[str] = []
         self.book_checksum_error = 0
-        self._streams: list[trio.SocketStream] = []
+        self._streams: list[AnyStream] = []
         self._changed = trio.Event()
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         async with trio.open_nursery() as nursery:
-            listeners = await nursery.start(
-                partial(trio.serve_tcp, self._rest, 0, host="127.0.0.1")
-            )
-            self.rest = f"http://127.0.0.1:{listeners[0].socket.getsockname()[1]}"
+            listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+            nursery.start_soon(trio.serve_listeners, self._serve_rest, listeners)
+            scheme = "https" if self.tls else "http"
+            self.rest = f"{scheme}://127.0.0.1:{listeners[0].socket.getsockname()[1]}"
             server = await nursery.start(
                 partial(
                     serve,
@@ -184,9 +187,13 @@ class FakeKraken:
                     host="127.0.0.1",
                     process_request=self._gate,
                     ping_interval=None,
+                    ssl=self.tls,
                 )
             )
-            base = f"ws://127.0.0.1:{server.listeners[0].socket.getsockname()[1]}"
+            listener = server.listeners[0]
+            listener = getattr(listener, "transport_listener", listener)
+            scheme = "wss" if self.tls else "ws"
+            base = f"{scheme}://127.0.0.1:{listener.socket.getsockname()[1]}"
             self.public, self.private = f"{base}/v2", f"{base}/auth/v2"
             task_status.started()
 
@@ -202,7 +209,10 @@ class FakeKraken:
 
     # -- REST
 
-    async def _rest(self, stream: trio.SocketStream) -> None:
+    async def _serve_rest(self, plain: trio.SocketStream) -> None:
+        await self._rest(trio.SSLStream(plain, self.tls, server_side=True) if self.tls else plain)
+
+    async def _rest(self, stream: AnyStream) -> None:
         self._streams.append(stream)
         buffer = b""
         try:
@@ -229,7 +239,7 @@ class FakeKraken:
             await stream.aclose()
         self._streams.clear()
 
-    async def _answer(self, stream: trio.SocketStream, head: bytes, body: bytes) -> bytes | None:
+    async def _answer(self, stream: AnyStream, head: bytes, body: bytes) -> bytes | None:
         target = head.split(b" ", 2)[1].decode()
         path = urlsplit(target).path
         endpoint = path.rsplit("/", 1)[-1]

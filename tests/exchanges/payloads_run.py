@@ -9,7 +9,7 @@ import json
 
 from exchanges.json_text import Json
 from tests.exchanges.fake_kraken import ASKS, ASSETS, BIDS, PAIRS, TIME, checksum_of
-from tests.exchanges.parity_run import CONFIG, NOW_MS
+from tests.exchanges.parity_calls import CONFIG, NOW_MS
 
 ORDER = (
     '{"refid":null,"userref":0,"cl_ord_id":"ours","status":"closed","reason":null,'

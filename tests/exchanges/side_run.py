@@ -8,13 +8,14 @@ import json
 import sys
 from collections.abc import Callable
 
-from tests.exchanges import parity_run, payloads_run, wire_run
+from tests.exchanges import parity_calls, parity_run, payloads_run, wire_run
 
 
 def main() -> None:
     side, suites, *ids = sys.argv[1:]
     stock = side == "stock"
-    parity_run.freeze_chance()
+    parity_calls.freeze_chance()
+    parity_run.quiet()
     run: dict[str, Callable[[], object]] = {
         "wire": lambda: (wire_run.run_stock if stock else wire_run.run_trio)(ids),
         "payloads": payloads_run.run_stock if stock else payloads_run.run_trio,

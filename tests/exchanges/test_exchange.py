@@ -1,41 +1,14 @@
-"""ccxt's own base against ours: drift of what we replaced, parity of calls, bytes on the wire."""
+"""ccxt's own base against ours: drift of what we replaced, and how payloads are read."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-from typing import Any
 
 import pytest
 
+from exchanges.exchange import TrioExchange
+from exchanges.socket_client import SocketClient
 from tests.exchanges import drift
-
-ROOT = Path(__file__).parents[2]
-# Exchanges whose every call is compared: ours in `make check`, with one that makes its own tokens;
-# the largest, and one that takes nonces within a gather, ten seconds each, in `make soak`.
-CHECKED = ("kraken", "coinbase")
-SOAKED = ("hyperliquid", "binance", "bybit", "kucoin", "okx", "bitfinex", "gate")
-
-
-def run(side: str, suites: str, *ids: str) -> dict[str, Any]:
-    """Run one side in a process of its own: the stock side needs asyncio."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.exchanges.side_run", side, suites, *ids],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        timeout=300,
-        env={**os.environ, "PYTHONHASHSEED": "0"},
-    )
-    result: dict[str, Any] = json.loads(done.stdout)
-    return result
-
-
-@pytest.fixture(scope="module")
-def both_sides() -> tuple[dict[str, Any], dict[str, Any]]:
-    suites = "wire,payloads"
-    return run("stock", suites, "kraken"), run("trio", suites, "kraken")
+from tests.exchanges.parity_compare import differences
+from tests.exchanges.parity_report import run_sides
 
 
 def test_replaced_functions_have_not_changed() -> None:
@@ -58,39 +31,30 @@ def test_no_new_asyncio_name_is_used() -> None:
     assert outside_base == {"asyncio.gather"}
 
 
-def differences(stock: dict[str, Any], ours: dict[str, Any]) -> dict[str, Any]:
-    return {key: (stock[key], ours.get(key)) for key in stock if stock[key] != ours.get(key)}
-
-
-# Calls that each suite must at least have compared: an empty comparison proves nothing.
-@pytest.mark.check
-@pytest.mark.parametrize(("suite", "calls_min"), [("wire", 15), ("payloads", 12)])
-def test_kraken_equals_stock(
-    both_sides: tuple[dict[str, Any], dict[str, Any]], suite: str, calls_min: int
-) -> None:
-    stock, ours = (side[suite] for side in both_sides)
-    assert sum(bool(each) for each in stock.values()) >= calls_min
-    assert not differences(stock, ours)
-
-
 @pytest.mark.parametrize(
-    "exchange",
+    ("file", "ours"),
     [
-        *(pytest.param(name, marks=pytest.mark.check) for name in CHECKED),
-        *(pytest.param(name, marks=pytest.mark.soak) for name in SOAKED),
+        ("async_support/base/exchange.py", TrioExchange),
+        ("async_support/base/ws/client.py", SocketClient),
     ],
 )
-def test_every_call_equals_stock(exchange: str) -> None:
-    compared, found = compare(exchange)
-    assert compared >= 300
-    if found:
-        # Calls that wait for more are cut short after half a second: on a busy machine too early.
-        _, again = compare(exchange)
-        found = {call: both for call, both in found.items() if call in again}
-    assert not found
+def test_nothing_that_uses_asyncio_is_left(file: str, ours: type) -> None:
+    class_name, pinned = drift.REPLACED[file]
+    replaced = set(vars(ours))
+    asynchronous = drift.asynchronous(file)
+    left = asynchronous - replaced - drift.GATHERING - drift.UNREACHED[class_name]
+    assert not left, "give them a counterpart: see docs/ccxt-upgrade.md"
+    assert drift.UNREACHED[class_name] <= asynchronous - replaced
+    # And whatever stands in for something of ccxt's is pinned.
+    theirs = {name for name, value in vars(ours.__mro__[1]).items() if callable(value)}
+    own = {"__del__", "__init__", "__repr__", "__aenter__", "__aexit__"}
+    unpinned = {name for name in replaced & theirs - own if name not in pinned.split()}
+    assert not unpinned
 
 
-def compare(exchange: str) -> tuple[int, dict[str, Any]]:
-    """Return how many calls were compared, and those that differ."""
-    stock, ours = (run(side, "parity", exchange)["parity"] for side in ("stock", "trio"))
-    return len(stock), differences(stock, ours)
+@pytest.mark.check
+def test_kraken_reads_strings_as_stock_reads_floats() -> None:
+    stock, ours = (side["payloads"] for side in run_sides("payloads", []))
+    # An empty comparison proves nothing.
+    assert sum(bool(each) for each in stock.values()) >= 12
+    assert not differences(stock, ours)

@@ -1,15 +1,20 @@
 """The six faults of ccxt's asyncio base (ccxt-on-trio, section 4): none of them exists here."""
 
+import gzip
+import zlib
 from collections.abc import Callable
 
 import pytest
 import trio
 import trio.testing
 
-from exchanges.ccxt_names import ChecksumError, errors
+from exchanges import socket_client
+from exchanges.ccxt_names import ChecksumError, ExchangeError, errors
 from exchanges.exchange import TrioExchange
 from exchanges.factory import trio_class
+from exchanges.socket_client import GZIP_WINDOW_BITS, decompressed
 from exchanges.throttle import Throttler
+from exchanges.websocket import Kind, Received
 from supervisor.clock import ManualClock
 from tests.exchanges.fake_kraken import ASKS, BIDS, FakeKraken, held
 
@@ -181,3 +186,88 @@ async def test_throttler_credits_idle_time(autojump_clock: trio.testing.MockCloc
     assert trio.current_time() - before == pytest.approx(0.0, abs=0.001)
     await throttle()
     assert trio.current_time() - before == pytest.approx(0.5, abs=0.01)
+
+
+class Told:
+    """Takes what ccxt's handler of a message would."""
+
+    def __init__(self, exchange: TrioExchange, **streaming: object) -> None:
+        self.messages: list[object] = []
+        exchange.streaming = {**exchange.streaming, **streaming}
+        exchange.handle_message = lambda _client, message: self.messages.append(message)
+        self.client = exchange.client("wss://somewhere")
+
+
+def deflated(data: bytes, window_bits: int) -> bytes:
+    compressor = zlib.compressobj(wbits=window_bits)
+    return compressor.compress(data) + compressor.flush()
+
+
+TEXT = b'{"a":1.50}'
+COMPRESSED = [
+    pytest.param({}, TEXT, id="plain"),
+    pytest.param({"gunzip": True}, gzip.compress(TEXT), id="gzip"),
+    pytest.param({"inflate": True}, deflated(TEXT, -zlib.MAX_WBITS), id="deflate"),
+]
+
+
+@pytest.mark.parametrize(("streaming", "data"), COMPRESSED)
+async def test_binary_frames_are_read_as_the_venue_packs_them(
+    make_exchange: MakeExchange, streaming: dict[str, bool], data: bytes
+) -> None:
+    async with make_exchange() as exchange:
+        told = Told(exchange, **streaming)
+        assert told.client._handle(Received(Kind.BINARY, data))
+    assert told.messages == [{"a": "1.50"}]
+
+
+async def test_protocol_buffers_reach_ccxt_as_bytes(make_exchange: MakeExchange) -> None:
+    async with make_exchange(options={"decompressBinary": False}) as exchange:
+        told = Told(exchange)
+        assert told.client._handle(Received(Kind.BINARY, b"\x08\x01"))
+        assert told.client._handle(Received(Kind.TEXT, "pong"))
+    assert told.messages == [b"\x08\x01", "pong"]
+
+
+@pytest.mark.parametrize("data", [b"not gzip", gzip.compress(TEXT)[:-9], gzip.compress(TEXT)[:5]])
+async def test_damaged_compression_is_told_to_every_watcher(
+    make_exchange: MakeExchange, data: bytes
+) -> None:
+    async with make_exchange() as exchange:
+        told = Told(exchange, gunzip=True)
+        waiting = told.client.future("hash")
+        assert not told.client._handle(Received(Kind.BINARY, data))
+        with pytest.raises(ExchangeError, match="compressed"):
+            await waiting
+    assert told.messages == []
+
+
+async def test_a_huge_frame_is_not_unpacked(
+    make_exchange: MakeExchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket_client, "MESSAGE_BYTES_MAX", 1_000)
+    with pytest.raises(ExchangeError, match="too large"):
+        decompressed(gzip.compress(b" " * 1_001), GZIP_WINDOW_BITS)
+
+
+async def test_cookies_of_the_socket_are_sent(
+    fake: FakeKraken, make_exchange: MakeExchange
+) -> None:
+    async with make_exchange(options={"ws": {"cookies": {"a": "1", "b": "2"}}}) as exchange:
+        assert await exchange.watch_order_book("ETH/USDT")
+        request = fake.sockets[0].connection.request
+    assert request is not None
+    assert request.headers["Cookie"] == "a=1; b=2"
+
+
+async def test_a_failing_handler_of_the_connection_is_told_too(
+    fake: FakeKraken, make_exchange: MakeExchange
+) -> None:
+    def fails(*_args: object) -> None:
+        raise NameError("a name that ccxt's translation forgot")
+
+    async with make_exchange() as exchange:
+        await exchange.load_markets()
+        exchange.on_connected = fails
+        with trio.fail_after(2), pytest.raises(ExchangeError, match="forgot"):
+            await exchange.watch_order_book("ETH/USDT")
