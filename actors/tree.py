@@ -42,7 +42,7 @@ from messages.settings import (
     VenueSettings,
 )
 from supervisor.clock import Clock
-from supervisor.spec import ChildSpec, Poison, Strategy, SupervisorSpec
+from supervisor.spec import AutoShutdown, ChildSpec, Poison, Strategy, SupervisorSpec
 from supervisor.system import STORE_TOPIC
 from venue.keys import account_key
 
@@ -93,6 +93,7 @@ class _Assembly:
         )
         return _supervisor(
             name="",
+            auto_shutdown=AutoShutdown.ANY_SIGNIFICANT,
             children=(
                 *front,
                 ChildSpec(name="alerts", start=Alerts),

@@ -26,13 +26,21 @@ from bot.tuning import tune
 from messages.money import Acknowledged, KillSwitch, VaultChecked
 from messages.settings import TreeSettings
 from state.errors import DatabaseDamagedError, DataFolderError, StateError
-from state.port import StorePort
+from state.port import store_child
 from state.retention import Keep
 from state.store import Store
 from supervisor.clock import Clock, ClockBehindError, ProcessClock, wall_ns
 from supervisor.control import ControlPort, Identity
 from supervisor.journal import RUNTIME
-from supervisor.spec import ChildSpec, ExitReason, SpecError, SupervisorSpec
+from supervisor.spec import (
+    NORMAL,
+    SHUTDOWN,
+    ChildSpec,
+    ExitReason,
+    SpecError,
+    SupervisorSpec,
+    worst,
+)
 from supervisor.system import System
 from supervisor.threads import threads
 
@@ -153,7 +161,7 @@ class Daemon:
         make_private_folder(path.parent)
         pointer = pointer_path(self._options.folder)
         front = (
-            ChildSpec(name="store", start=lambda: StorePort(store), significant=True),
+            store_child(store),
             ChildSpec(name="control", start=lambda: BotControlPort(path, pointer, answers)),
         )
         spec = self._options.assemble(
@@ -252,12 +260,13 @@ def seeded(config: Config, seed: int | None) -> Config:
 
 def exit_code_of(reason: ExitReason) -> int:
     """Return the process's exit code for the way the tree ended, and log why if it is not 0."""
-    if reason.is_orderly:
+    if reason in (NORMAL, SHUTDOWN):
         return OK
     logger.error("the bot ended: %s", reason)
-    if isinstance(reason.error, AssertionError):
+    error = worst(reason.error) if reason.error is not None else None
+    if isinstance(error, AssertionError):
         return INVARIANT
-    return int(getattr(reason.error, "exit_code", ERROR))
+    return int(getattr(error, "exit_code", ERROR))
 
 
 def make_private_folder(folder: Path) -> None:

@@ -20,7 +20,42 @@ class TimerFired(Message, frozen=True, kw_only=True, tag="runtime.TimerFired"):
 
 
 class Down(Message, frozen=True, kw_only=True, tag="runtime.Down"):
-    """A monitored actor or port ended."""
+    """A monitored actor or port ended, or did not run; its last words were delivered before."""
+
+    address: str
+    incarnation: int
+    reason: str
+    ref: str = ""
+    """Which `Monitor` this answers; empty for those that the spec names as monitors."""
+
+
+class Monitor(Message, frozen=True, kw_only=True, tag="runtime.Monitor"):
+    """To the runtime: tell the sender once, with `Down`, when this incarnation ends."""
+
+    ref: str
+    address: str
+
+
+class Demonitor(Message, frozen=True, kw_only=True, tag="runtime.Demonitor"):
+    """To the runtime: the sender does not want that `Down`, not even one on its way."""
+
+    ref: str
+
+
+class Link(Message, frozen=True, kw_only=True, tag="runtime.Link"):
+    """To the runtime: if the sender or this address ends, not normally, so does the other."""
+
+    address: str
+
+
+class Unlink(Message, frozen=True, kw_only=True, tag="runtime.Unlink"):
+    """To the runtime: forget a `Link`."""
+
+    address: str
+
+
+class Exited(Message, frozen=True, kw_only=True, tag="runtime.Exited"):
+    """Who this actor is linked to ended, and it traps exits instead of ending too."""
 
     address: str
     incarnation: int

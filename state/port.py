@@ -2,6 +2,7 @@
 
 from state.store import Store
 from supervisor.port import Port, PortContext
+from supervisor.spec import ChildSpec, Restart
 
 
 class StorePort(Port):
@@ -19,3 +20,16 @@ class StorePort(Port):
             await self._store.run()
         finally:
             await self._store.aclose()
+
+
+def store_child(store: Store) -> ChildSpec:
+    """Return the child that runs `store`: nothing goes on without it, and it opens only once.
+
+    The root that it stands in must have an `auto_shutdown`.
+    """
+    return ChildSpec(
+        name="store",
+        start=lambda: StorePort(store),
+        restart=Restart.TEMPORARY,
+        significant=True,
+    )

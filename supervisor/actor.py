@@ -21,7 +21,11 @@ from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin, get_ty
 import msgspec
 
 from messages.base import Delivery, Message, Row, encode
+from messages.runtime import Demonitor, Link, Monitor, Unlink
 from supervisor import limits
+
+MONITORS = "//monitors"
+"""Where the runtime takes monitors and links; a name that no actor can have."""
 
 
 class State(msgspec.Struct):
@@ -116,6 +120,31 @@ class Context:
     def stop(self, reason: str) -> None:
         """End this incarnation normally after this message."""
         self.effects.append((STOP, reason, b"", 0))
+
+    def monitor(self, address: str) -> str:
+        """Be told once, with a `Down` of the ref returned, when who has `address` now ends.
+
+        If nobody runs there, that is told at once, as `noproc`. Monitors survive crashes of both,
+        and end with the process: ask again when told `Booted`.
+        """
+        ref = self.new_id()
+        self.send(MONITORS, Monitor(ref=ref, address=address))
+        return ref
+
+    def demonitor(self, ref: str) -> None:
+        """Forget a monitor: after this message no `Down` of that ref is handled."""
+        self.send(MONITORS, Demonitor(ref=ref))
+
+    def link(self, address: str) -> None:
+        """End when who has `address` ends, not normally, and the other way round.
+
+        With `trap_exit` in the spec, be told by `Exited` instead, and of normal ends too.
+        """
+        self.send(MONITORS, Link(address=address))
+
+    def unlink(self, address: str) -> None:
+        """Forget a link."""
+        self.send(MONITORS, Unlink(address=address))
 
     def random(self) -> float:
         """Return a number in [0, 1): the next of a generator whose whole state is a counter."""

@@ -19,6 +19,9 @@ MAILBOX_HARD = 65_536
 # Market data waiting for one subscriber: about one second of a busy feed; what is older is
 # worthless.
 STREAM_QUEUE_MAX = 1_024
+# Market data kept for an actor that waits to be restarted: the newest second is told by the `Gap`
+# anyhow, and the wait is up to half a minute. What is durable waits without this bound.
+STASH_MAX = 128
 # Commands waiting for one port: a venue takes tens of orders a second, so this is minutes of them.
 PORT_QUEUE_MAX = 4_096
 
@@ -48,6 +51,9 @@ POISON_ATTEMPTS = 2
 INTENSITY = 1
 PERIOD_NS = 5 * 1_000_000_000
 SHUTDOWN_NS = 5 * 1_000_000_000
+# A cancelled supervisor stops its children in order for this long, then all at once; shorter than
+# the grace after which whoever cancelled it gives up.
+SUPERVISOR_KILLED_NS = 1_000_000_000
 # A cancelled task that has not ended after this is reported as unkillable.
 KILL_GRACE_NS = 2 * 1_000_000_000
 # The slowest start is an embedded venue compiling its kernels for the first time: half a minute.
@@ -70,12 +76,20 @@ STORE_DOWN_NS_MAX = 30 * 1_000_000_000
 
 # Dead letters kept for a person to look at; the counter goes on.
 DEAD_LETTERS_KEPT = 256
+# Lines about dead letters in the log: ten a minute show what is wrong, more would bury the rest.
+DEAD_LETTER_LINES = 10
+DEAD_LETTER_PERIOD_NS = 60 * 1_000_000_000
+# A monitor that was told and is forgotten at once takes its `Down` back from the mailbox; who
+# comes later than this many others has long handled it.
+DOWNS_RECALLABLE = 4_096
 TIMERS_PER_ACTOR_MAX = 256
 EFFECTS_PER_MESSAGE_MAX = 4_096
 ADDRESS_PART_MAX = 32
 
 assert TURN_MESSAGES_MAX < MAILBOX_SOFT < MAILBOX_HARD, "the limits of a mailbox must be in order"
 assert STREAM_QUEUE_MAX <= MAILBOX_SOFT, "streams alone must not stop the ports"
+assert STASH_MAX <= STREAM_QUEUE_MAX, "a stash holds less than a mailbox that is read"
+assert SUPERVISOR_KILLED_NS < KILL_GRACE_NS, "a supervisor stops before it is given up"
 assert GROUP_NS_MAX < BACKLOG_NS_MAX < STORE_DOWN_NS_MAX, "alarms must come in order"
 assert GROUP_BYTES_MAX < BACKLOG_BYTES_MAX, "a group must fit into the backlog"
 assert SNAPSHOT_TAIL_BYTES < TAIL_BYTES_TOTAL, "one tail must fit into the budget of all"

@@ -62,6 +62,9 @@ class Mailbox:
         self._stream_queued = 0
         self._system_run = 0
         self._gaps: dict[int, int] = {}
+        self._marked: set[int] = set()
+        self._marked_taken = 0
+        self._bury: Callable[[Envelope], None] | None = None
         self.sent = self.handled = self.dead = self.dropped = self.conflated = 0
         self.queued = 0
         self.queued_max = 0
@@ -75,9 +78,14 @@ class Mailbox:
     def put_stream(self, envelope: Envelope) -> bool:
         """Take a stream message, or count it as dropped and return False."""
         self.sent += 1
-        if self._stream_queued >= limits.STREAM_QUEUE_MAX and envelope[5] not in self._slots:
-            self.dropped += 1
+        most = limits.STREAM_QUEUE_MAX if self._bury is None else limits.STASH_MAX
+        if self._stream_queued >= most and envelope[5] not in self._slots:
             self._gaps[envelope[2]] = self._gaps.get(envelope[2], 0) + 1
+            if self._bury is None:
+                self.dropped += 1
+            else:
+                self.dead += 1
+                self._bury(envelope)
             return False
         self._stream_queued += 1
         self._grow(1)
@@ -97,8 +105,32 @@ class Mailbox:
         self._system.append(envelope)
         self._enter(_WAKE)
 
+    def stash(self, bury: Callable[[Envelope], None] | None) -> None:
+        """Keep fewer stream messages while nobody handles them: the others are dead letters."""
+        self._bury = bury
+
+    def mark(self, position: int) -> None:
+        """Have the message at `position`, which was put, begin the turn in which it is handled."""
+        self._marked.add(position)
+
+    def recall(self, position: int) -> bool:
+        """Take back a marked message, if it was not taken yet; it counts as dead."""
+        if position not in self._marked:
+            return False
+        self._drain()
+        self._marked.discard(position)
+        for at, entry in enumerate(self._normal):
+            if entry[0] == position:
+                del self._normal[at]
+                self.dead += 1
+                self._shrink(1)
+                return True
+        return False
+
     def put_back(self, envelopes: list[Envelope]) -> None:
         """Return messages that were taken and not handled to the head of the normal lane."""
+        if self._marked_taken and envelopes and envelopes[0][0] == self._marked_taken:
+            self._marked.add(self._marked_taken)
         self._stream_queued += sum(1 for envelope in envelopes if envelope[6] == STREAMED)
         self._normal.extendleft(reversed(envelopes))
         self._grow(len(envelopes))
@@ -125,7 +157,7 @@ class Mailbox:
             batch.append(system.popleft())
         if not system_only:
             room = limits.TURN_MESSAGES_MAX - len(batch)
-            if self._slots or self._stream_queued:
+            if self._slots or self._stream_queued or self._marked:
                 self._take_mixed(batch, room)
             else:
                 # No slot is filled, so no entry is a key.
@@ -138,13 +170,15 @@ class Mailbox:
         self._shrink(len(batch))
         return batch
 
-    def discard(self) -> int:
-        """Empty the mailbox, counting what was in it as dead; return how much that was."""
-        dead = self.queued
+    def discard(self) -> list[Envelope]:
+        """Empty the mailbox, counting what was in it as dead; return what that was."""
         self._drain()
+        held = [self._slots[e] if isinstance(e, str) else e for e in self._normal]
+        dead = [*self._system, *held]
         self._system.clear()
         self._normal.clear()
         self._slots.clear()
+        self._marked.clear()
         self._stream_queued = 0
         self.dead += self.queued
         self._shrink(self.queued)
@@ -187,7 +221,13 @@ class Mailbox:
 
     def _take_mixed(self, batch: list[Envelope], room: int) -> None:
         for _ in range(min(room, len(self._normal))):
-            entry = self._normal.popleft()
+            entry = self._normal[0]
+            if entry[0] in self._marked:
+                if batch:
+                    break
+                self._marked_taken = entry[0]
+                self._marked.discard(entry[0])
+            self._normal.popleft()
             envelope = self._slots.pop(entry) if isinstance(entry, str) else entry
             if envelope[6] == STREAMED:
                 self._stream_queued -= 1

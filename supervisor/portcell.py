@@ -96,6 +96,14 @@ class PortCell:
                 self._pending[command.position] = command
                 self._recover.append(command)
 
+    def forsake(self) -> list[Command]:
+        """Give up what is not concluded: the port is not coming back; return what that was."""
+        left = list(self._pending.values())
+        self.dead += len(self._queue)
+        self._queue.clear()
+        self._pending.clear()
+        return left
+
     def _command(self, envelope: Envelope) -> Command | None:
         position, sender, target, at_ns, body, _, streamed = envelope
         name = self._house.router.names[target if streamed == STREAMED else sender or target]

@@ -4,6 +4,7 @@ Every message gets a global position here, is appended to the journal, and only 
 once to an actor, after its commit to a port.
 """
 
+import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
@@ -14,6 +15,8 @@ from supervisor import limits
 from supervisor.actor import PUBLISH, SEND, Effect
 from supervisor.effects import inline_body
 from supervisor.journal import RUNTIME, STREAMED, Envelope, Journal, Post, StoredEffect
+
+logger = logging.getLogger("supervisor")
 
 
 class DeadLetter(NamedTuple):
@@ -56,6 +59,8 @@ class Router:
         self.names = {number: name for name, number in self._ids.items()}
         self._receivers: dict[str, Receiver] = {}
         self._subscribers: dict[str, tuple[Receiver, ...]] = {}
+        self._letters_logged = 0
+        self._letters_since_ns = 0
         self.dead_letters: deque[DeadLetter] = deque(maxlen=limits.DEAD_LETTERS_KEPT)
         self.dead = 0
 
@@ -79,14 +84,19 @@ class Router:
     def unregister(self, receiver: Receiver) -> None:
         """Take the address and all subscriptions of `receiver` back."""
         del self._receivers[receiver.address]
-        for topic, subscribers in list(self._subscribers.items()):
-            self._subscribers[topic] = tuple(s for s in subscribers if s is not receiver)
+        for topic, subscribers in self._subscribers.items():
+            if receiver in subscribers:
+                self._subscribers[topic] = tuple(s for s in subscribers if s is not receiver)
 
     def subscribe(self, topic: str, receiver: Receiver) -> None:
         """Have what is published on `topic` delivered to `receiver`, in order of subscription."""
         subscribers = self._subscribers.get(topic, ())
         if receiver not in subscribers:
             self._subscribers[topic] = (*subscribers, receiver)
+
+    def is_known(self, name: str) -> bool:
+        """Whether `name` was ever given a number: then the journal may hold something of it."""
+        return name in self._ids
 
     def find(self, address: str) -> Receiver | None:
         """Return who has `address`."""
@@ -205,9 +215,23 @@ class Router:
             self.post(RUNTIME, name, Undeliverable(address=address, tag_sent=tag))
 
     def bury(self, letter: DeadLetter) -> None:
-        """Count and keep a message that nobody could be given."""
+        """Count and keep a message that nobody could be given; log it, but not without end."""
         self.dead += 1
         self.dead_letters.append(letter)
+        if letter.at_ns - self._letters_since_ns >= limits.DEAD_LETTER_PERIOD_NS:
+            self._letters_since_ns, self._letters_logged = letter.at_ns, 0
+        self._letters_logged += 1
+        if self._letters_logged > limits.DEAD_LETTER_LINES:
+            return
+        logger.warning(
+            "%s from %s for %s is a dead letter: %s",
+            letter.tag or "a message", letter.sender or "the runtime", letter.target, letter.reason,
+        )  # fmt: skip
+        if self._letters_logged == limits.DEAD_LETTER_LINES:
+            logger.warning(
+                "more dead letters are only counted for %d s: %d until now",
+                limits.DEAD_LETTER_PERIOD_NS // 1_000_000_000, self.dead,
+            )  # fmt: skip
 
 
 Outboxes = dict[str, list[Envelope]]

@@ -5,11 +5,12 @@ starts.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from enum import Enum
 from typing import Any, Union
 
 import msgspec
+import trio
 
 from messages.base import Message
 from supervisor import limits
@@ -37,8 +38,37 @@ class Strategy(Enum):
     """Who is restarted with a child that ended."""
 
     ONE_FOR_ONE = "one_for_one"
+    ONE_FOR_ALL = "one_for_all"
+    """And all the others."""
     REST_FOR_ONE = "rest_for_one"
     """And those started after it."""
+    DYNAMIC = "simple_one_for_one"
+    """Nobody. Children are made at run time from the one template among `children`; they have no
+    order, and are stopped together within one time limit."""
+
+
+class AutoShutdown(Enum):
+    """When the ends of significant children end their supervisor, with `shutdown`."""
+
+    NEVER = "never"
+    ANY_SIGNIFICANT = "any_significant"
+    ALL_SIGNIFICANT = "all_significant"
+
+
+class Shutdown(Enum):
+    """How a child is stopped, where a number of nanoseconds does not say it."""
+
+    BRUTAL_KILL = "brutal_kill"
+    """Cancelled at once."""
+    INFINITY = "infinity"
+    """Asked, and waited for without end."""
+
+
+class Ignore(Exception):  # noqa: N818 - OTP's word for a decision, not for an error
+    """Raised by a child's `start`, or by a port before it is ready: it has nothing to do here.
+
+    That is no failure: the child is stopped, its spec is kept (not if temporary or dynamic).
+    """
 
 
 class Poison(Enum):
@@ -55,13 +85,14 @@ class Ended(Enum):
 
     NORMAL = "normal"
     SHUTDOWN = "shutdown"
+    """On request; a supervisor that gives up also ends so, and its text says why."""
     KILLED = "killed"
     CRASH = "crash"
     STUCK = "stuck"
     """Its handler used up the step budget and was struck."""
     START_FAILED = "start_failed"
-    ESCALATED = "escalated"
-    """A supervisor that restarted its children too often."""
+    NOPROC = "noproc"
+    """It did not run when it was to be watched."""
 
 
 class ExitReason(msgspec.Struct, frozen=True):
@@ -76,12 +107,38 @@ class ExitReason(msgspec.Struct, frozen=True):
         """Whether a transient child is left ended."""
         return self.ended in (Ended.NORMAL, Ended.SHUTDOWN)
 
+    @property
+    def is_fatal(self) -> bool:
+        """Whether no restart can mend it: the process ends."""
+        error = self.error
+        return error is not None and _rank(worst(error)) <= _FATAL
+
     def __str__(self) -> str:
         return f"{self.ended.value}: {self.text}" if self.text else self.ended.value
 
 
+_FATAL = 1
+
+
+def _rank(error: BaseException) -> int:
+    """Return how much an error says: the process cannot go on (0), must not (1), others (2)."""
+    if isinstance(error, (MemoryError, trio.TrioInternalError, SystemExit, KeyboardInterrupt)):
+        return 0
+    # An error that names its own exit code decided that the process ends.
+    return 1 if hasattr(error, "exit_code") else 2
+
+
+def worst(error: BaseException) -> BaseException:
+    """Return the leaf of an exception group by which it is judged; of equals, the first."""
+    if not isinstance(error, BaseExceptionGroup):
+        return error
+    return min((worst(one) for one in error.exceptions), key=_rank)
+
+
 NORMAL = ExitReason(Ended.NORMAL)
 SHUTDOWN = ExitReason(Ended.SHUTDOWN)
+KILLED = ExitReason(Ended.KILLED)
+NOPROC = ExitReason(Ended.NOPROC)
 
 
 class Backoff(msgspec.Struct, frozen=True):
@@ -112,15 +169,16 @@ class ChildSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One actor or port below a supervisor."""
 
     name: str
-    start: Callable[[], Actor[Any] | Port]
-    """Makes the actor or port; called at every start, it must have no effect of its own."""
+    start: Callable[..., Actor[Any] | Port]
+    """Makes the actor or port; called at every start, it must have no effect of its own. In a
+    template it is given the `arguments` of the `Addition`."""
     configuration: Message | None = None
     """For actors: sent as a durable message first, and again whenever it has changed."""
     topics: tuple[str, ...] = ()
     restart: Restart = Restart.PERMANENT
     significant: bool = False
-    """Its end for any reason ends the supervisor with that reason."""
-    shutdown_ns: int = limits.SHUTDOWN_NS
+    """Its end by itself counts for the supervisor's `auto_shutdown`; never permanent."""
+    shutdown_ns: int | Shutdown = limits.SHUTDOWN_NS
     backoff: Backoff = Backoff()
     poison: Poison = Poison.SKIP
     step_budget_ns: int = limits.STEP_BUDGET_NS
@@ -129,6 +187,8 @@ class ChildSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Addresses that are told `Down`, `Blocked` and `Unblocked` of this child."""
     timers_after: str = ""
     """Address of an actor: after a start, this one's timers are held until that has `Settled`."""
+    trap_exit: bool = False
+    """Whether the end of who it is linked to is told (`Exited`) instead of ending it too."""
 
 
 class SupervisorSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,6 +196,12 @@ class SupervisorSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     children: tuple[Union[ChildSpec, "SupervisorSpec"], ...] = ()
+    """In order of start; under `DYNAMIC` the one template."""
+    templates: tuple[Union[ChildSpec, "SupervisorSpec"], ...] = ()
+    """What can be added at run time by an `Addition`, by the templates' names."""
+    durable: bool = True
+    """Whether children added at run time are there again after a restart of the supervisor, and,
+    if they came from a template, of the process. OTP's are not."""
     strategy: Strategy = Strategy.ONE_FOR_ONE
     intensity: int = limits.INTENSITY
     """More restarts than this within the period end the supervisor."""
@@ -143,8 +209,10 @@ class SupervisorSpec(msgspec.Struct, frozen=True, kw_only=True):
     bulkhead: bool = False
     """A child supervisor that gives up is HALTED, alone, and started again later; we go on."""
     bulkhead_restart_ns: int = limits.BULKHEAD_RESTART_NS
+    auto_shutdown: AutoShutdown = AutoShutdown.NEVER
     restart: Restart = Restart.PERMANENT
     significant: bool = False
+    shutdown_ns: int | Shutdown = Shutdown.INFINITY
     backoff: Backoff = Backoff()
     monitored_by: tuple[str, ...] = ()
 
@@ -152,34 +220,13 @@ class SupervisorSpec(msgspec.Struct, frozen=True, kw_only=True):
 Spec = ChildSpec | SupervisorSpec
 
 
-def validate(spec: Spec, path: str = "") -> list[str]:
-    """Return everything that is wrong with `spec` and what is below it, in words."""
-    address = f"{path}/{spec.name}" if path or spec.name else "/"
-    problems = []
-    if not (NAME.fullmatch(spec.name) or (spec.name == "" and not path)):
-        problems.append(f"{address}: the name {spec.name!r} must match {NAME.pattern}")
-    if spec.significant and spec.restart is Restart.PERMANENT and isinstance(spec, SupervisorSpec):
-        problems.append(f"{address}: a significant supervisor may not be permanent")
-    if isinstance(spec, ChildSpec):
-        if spec.shutdown_ns < 0:
-            problems.append(f"{address}: shutdown_ns was {spec.shutdown_ns}, allowed is 0 or more")
-        if spec.step_budget_ns < 0:
-            was_ns = spec.step_budget_ns
-            problems.append(f"{address}: step_budget_ns was {was_ns}, allowed is 0 or more")
-        return problems
-    if spec.intensity < 0:
-        problems.append(f"{address}: intensity was {spec.intensity}, allowed is 0 or more")
-    if spec.period_ns <= 0:
-        problems.append(f"{address}: period_ns was {spec.period_ns}, allowed is more than 0")
-    problems += _duplicates(address, spec.children)
-    below = "" if address == "/" else address
-    for child in spec.children:
-        problems += validate(child, below)
-    return problems
+class Addition(msgspec.Struct, frozen=True, kw_only=True):
+    """A child to be made at run time from a template."""
 
-
-def _duplicates(address: str, children: Sequence[Spec]) -> list[str]:
-    seen: dict[str, int] = {}
-    for child in children:
-        seen[child.name] = seen.get(child.name, 0) + 1
-    return [f"{address}: the child name {n!r} is used {k} times" for n, k in seen.items() if k > 1]
+    name: str = ""
+    """Under `DYNAMIC` a number is given where there is none."""
+    template: str = ""
+    """Which; where there is only one, it need not be said."""
+    configuration: Message | None = None
+    arguments: tuple[Message, ...] = ()
+    """What `start` is given; messages, so that they can be kept."""

@@ -1,406 +1,252 @@
-"""A supervisor: starts its children in order, stops them in reverse, and decides when one ends.
+"""A supervisor, with OTP's interface to its children.
 
-OTP's semantics (stdlib, supervisor.erl): restart types, one_for_one and rest_for_one, and an
-intensity that counts per supervisor, failed restarts included. On top: a wait between restarts,
-and bulkheads. One nursery; whatever a child's task raises becomes an exit reason before it reaches
-it.
+What changes something is done by the supervisor between two events, so it never meets a restart
+half-way; what only looks is answered at once.
 """
 
-import logging
-import math
-from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
-from typing import NamedTuple, Protocol
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
-import trio
+from msgspec.structs import replace
 
-from messages.runtime import Blocked, Down, Unblocked
-from supervisor import limits
-from supervisor.child import Child, ChildState, Runner
-from supervisor.clock import NANOSECONDS_PER_SECOND, Clock
-from supervisor.mailbox import MailboxStatistics
+from supervisor.child import Child, ChildError, ChildInfo, ChildState, Counts, Refusal
+from supervisor.lifecycle import IGNORED, is_supervisor
+from supervisor.roster import instantiate
 from supervisor.spec import (
-    SHUTDOWN,
-    ChildSpec,
-    Ended,
-    ExitReason,
-    Restart,
+    NAME,
+    Addition,
     Spec,
+    SpecError,
     Strategy,
     SupervisorSpec,
 )
-from supervisor.statistics import CellStatistics
+from supervisor.supervising import Call, Supervising, respec
+from supervisor.validation import check_children, validate
 
-logger = logging.getLogger("supervisor")
+__all__ = ["ChildError", "Supervisor"]
 
-
-class _Exited(NamedTuple):
-    child: Child
-    attempt: int
-    reason: ExitReason
+Result = TypeVar("Result")
 
 
-class _StartFailed(NamedTuple):
-    child: Child
-    attempt: int
-    reason: ExitReason
-
-
-class _TryAgain(NamedTuple):
-    child: Child
-    attempt: int
-
-
-class _Call(NamedTuple):
-    act: Callable[[], Awaitable[ExitReason | None]]
-    done: trio.MemorySendChannel[ExitReason | None]
-
-
-class _Stop(NamedTuple):
-    pass
-
-
-# The reply to a call: there is one.
-_ONE_REPLY = 1
-_Event = _Exited | _StartFailed | _TryAgain | _Call | _Stop
-
-
-class ChildError(Exception):
-    """An act on a child that it does not allow in the state it is in (OTP's errors)."""
-
-
-class Surroundings(Protocol):
-    """What a supervisor needs of the system around it."""
-
-    clock: Clock
-
-    def make(self, address: str, spec: Spec) -> Runner:
-        """Return the runner for a child, registered under its address."""
-
-    def random(self) -> float:
-        """Return a number in [0, 1) for jitter."""
-
-    def post_down(self, addresses: Sequence[str], down: Down | Blocked | Unblocked) -> None:
-        """Tell monitors."""
-
-    def report(self, event: str, address: str, text: str) -> None:
-        """Report what a person should know: halted, escalated, unkillable."""
-
-
-class Supervisor:
+class Supervisor(Supervising):
     """One supervisor and its children, from its spec."""
 
-    kind = "supervisor"
+    _numbered = 0
 
-    def __init__(self, house: Surroundings, address: str, spec: SupervisorSpec) -> None:
-        self.address = address
-        self.spec = spec
-        self.incarnation = 0
-        self._house = house
-        self.children = [self._child(child) for child in spec.children]
-        # Unbounded by number but not in fact: a child causes one event per end, start or wait.
-        self._send, self._receive = trio.open_memory_channel[_Event](math.inf)
-        self._restart_stamps_ns: deque[int] = deque()
-        self._started = trio.Event()
-        self._nursery: trio.Nursery | None = None
-
-    # --- Runner
-
-    def prepare(self) -> None:
-        """Get ready for a run."""
-        self.incarnation += 1
-        self._started = trio.Event()
-        self._restart_stamps_ns.clear()
-
-    async def wait_started(self) -> None:
-        """Wait until all children have started, or one of them could not."""
-        await self._started.wait()
-
-    def request_stop(self) -> None:
-        """Ask for an end: children in reverse order of their start."""
-        self._send.send_nowait(_Stop())
-
-    def notify(self, message: Blocked | Unblocked | Down) -> None:
-        """Tell those who monitor this supervisor."""
-        self._house.post_down(self.spec.monitored_by, message)
-
-    async def run(self) -> ExitReason:
-        """Run until asked to stop, or until a child ends that ends us, or restarts are too many."""
-        async with trio.open_nursery() as nursery:
-            self._nursery = nursery
-            reason = await self._start_in_order(self.children)
-            if reason is None:
-                self._started.set()
-                reason = await self._supervise()
-            await self._stop_in_reverse(self.children)
-            nursery.cancel_scope.cancel()
-        return reason
-
-    def statistics(self) -> CellStatistics:
-        """Return figures in the form that cells have."""
-        empty = MailboxStatistics(
-            sent=0, handled=0, dead=0, dropped=0, conflated=0, queued=0, queued_max=0
-        )
-        return CellStatistics(
-            address=self.address, kind=self.kind, incarnation=self.incarnation, seq=0, mailbox=empty
-        )
-
-    # --- the dynamic part of OTP's interface
-
-    async def start_child(self, spec: Spec) -> None:
-        """Add a child and start it. Raises `ChildError` if that cannot be done."""
-        if any(child.spec.name == spec.name for child in self.children):
-            raise ChildError(f"{self.address} has a child {spec.name} already: restart that one")
-        child = self._child(spec)
-        self.children.append(child)
-        await self._call(lambda: self._start(child))
-
-    async def restart_child(self, name: str) -> None:
-        """Start a child that is stopped, waiting or halted, now. Raises `ChildError` otherwise."""
-        child = self.find(name)
-        if child.state not in (ChildState.STOPPED, ChildState.BACKOFF, ChildState.HALTED):
-            raise ChildError(f"{child.runner.address} is {child.state.value}: stop it first")
-        await self._call(lambda: self._start(child))
-
-    async def terminate_child(self, name: str) -> None:
-        """Stop a child; it stays stopped. Stopping a stopped one is no error."""
-        child = self.find(name)
-        await self._call(lambda: self._stop(child))
+    # --- looking
 
     def find(self, name: str) -> Child:
         """Return the child called `name`; raise `ChildError` if there is none."""
-        for child in self.children:
-            if child.spec.name == name:
-                return child
-        raise ChildError(f"{self.address} has no child {name}: see `bot tree`")
-
-    async def _call(self, act: Callable[[], Awaitable[ExitReason | None]]) -> None:
-        send, receive = trio.open_memory_channel[ExitReason | None](_ONE_REPLY)
-        self._send.send_nowait(_Call(act, send))
-        reason = await receive.receive()
-        if reason is not None:
-            raise ChildError(f"{self.address}: {reason}")
-
-    # --- supervising
-
-    def _child(self, spec: Spec) -> Child:
-        below = "" if self.address == "/" else self.address
-        return Child(spec, self._house.make(f"{below}/{spec.name}", spec))
-
-    async def _supervise(self) -> ExitReason:
-        while True:
-            event = await self._receive.receive()
-            reason: ExitReason | None = None
-            if isinstance(event, _Stop):
-                reason = SHUTDOWN
-            elif isinstance(event, _Call):
-                event.done.send_nowait(await event.act())
-            elif event.attempt == event.child.attempt:
-                if isinstance(event, _Exited):
-                    reason = await self._ended(event.child, event.reason)
-                elif isinstance(event, _StartFailed):
-                    reason = await self._again(event.child, event.reason)
-                else:
-                    reason = await self._try_again(event.child)
-            if reason is not None:
-                return reason
-
-    async def _ended(self, child: Child, reason: ExitReason) -> ExitReason | None:
-        """Decide what follows from a child's end; return why we end, if we do."""
-        child.runner.notify(
-            Down(
-                address=child.runner.address,
-                incarnation=child.runner.incarnation,
-                reason=str(reason),
+        child = self._children.get(name)
+        if child is None:
+            raise ChildError(
+                Refusal.NOT_FOUND, f"{self.address} has no child {name}: see `bot tree`"
             )
+        return child
+
+    def which_children(self) -> list[ChildInfo]:
+        """Return what is known of each child, in order of start."""
+        return [_info(child) for child in self._children.values()]
+
+    def which_child(self, name: str) -> ChildInfo:
+        """Return what is known of one child; raise `ChildError` if there is none."""
+        return _info(self.find(name))
+
+    def count_children(self) -> Counts:
+        """Return how many specs, running children, supervisors and workers there are."""
+        children = self._children.values()
+        supervisors = sum(is_supervisor(child) for child in children)
+        specs = 1 if self._is_dynamic else len(children)
+        return Counts(
+            specs=specs,
+            active=sum(child.is_up for child in children),
+            supervisors=supervisors,
+            workers=len(children) - supervisors,
         )
-        restart = child.spec.restart
-        if child.spec.significant:
-            child.move(ChildState.STOPPED)
-            return reason
-        if restart is Restart.TEMPORARY or (restart is Restart.TRANSIENT and reason.is_orderly):
-            child.move(ChildState.STOPPED)
-            return None
-        return await self._again(child, reason)
 
-    async def _again(self, child: Child, reason: ExitReason) -> ExitReason | None:
-        """Restart a child that ended or did not start; inside a bulkhead, halt it."""
-        if _is_fatal(reason):
-            return reason
-        if self.spec.bulkhead and isinstance(child.spec, SupervisorSpec):
-            self._halt(child, reason)
-            return None
-        return await self._restart(child, reason)
+    def get_spec(self, name: str) -> Spec:
+        """Return a child's spec; under `DYNAMIC` its template."""
+        child = self.find(name)
+        return self.spec.children[0] if self._is_dynamic else child.spec
 
-    def _halt(self, child: Child, reason: ExitReason) -> None:
-        child.move(ChildState.HALTED)
-        logger.error("%s is halted: %s", child.runner.address, reason)
-        self._house.report("halted", child.runner.address, str(reason))
-        self._later(child, self.spec.bulkhead_restart_ns)
+    def check_specs(self, *specs: Spec) -> list[str]:
+        """Return what is wrong with `specs` as children of this supervisor; nothing is started."""
+        return check_children(self.spec, *specs, path=self._below)
 
-    async def _restart(self, child: Child, reason: ExitReason) -> ExitReason | None:
-        if not self._may_restart():
-            text = (
-                f"more than {self.spec.intensity} restarts of its children in "
-                f"{self.spec.period_ns / NANOSECONDS_PER_SECOND:g} s, the last of "
-                f"{child.runner.address}: {reason}"
+    # --- changing
+
+    async def start_child(self, child: Spec | Addition) -> ChildInfo | None:
+        """Add a child and start it; return None if it ignored that (see `Ignore`).
+
+        Raises `ChildError`; a child that could not be started is not kept.
+        """
+        return await self._call(lambda: self._start_child(child))
+
+    async def restart_child(self, name: str) -> ChildInfo | None:
+        """Start a child that is stopped or halted, now. Raises `ChildError` otherwise."""
+        return await self._call(lambda: self._restart_child(name))
+
+    async def terminate_child(self, name: str) -> None:
+        """Stop a child; it stays stopped. Stopping a stopped one is no error.
+
+        A temporary or dynamic child is forgotten with it.
+        """
+        await self._call(lambda: self._terminate_child(name))
+
+    async def delete_child(self, name: str) -> None:
+        """Forget a stopped child, its spec, its address and what waits for it."""
+        await self._call(lambda: self._delete_child(name))
+
+    async def apply_specs(self, spec: SupervisorSpec) -> None:
+        """Take over a new spec while running: OTP's code_change.
+
+        Flags and specs hold from now on, for known children from their next start on; new children
+        are added and not started, those that are missing are kept. If anything in it is wrong
+        nothing is changed.
+        """
+        await self._call(lambda: self._apply_specs(spec))
+
+    # --- the same, between two events
+
+    async def _start_child(self, wanted: Spec | Addition) -> ChildInfo | None:
+        if isinstance(wanted, Addition):
+            addition, spec = self._addition(wanted)
+        elif self._is_dynamic:
+            raise ChildError(
+                Refusal.SIMPLE_ONE_FOR_ONE,
+                f"{self.address} makes its children from a template: ask with an Addition",
             )
-            if child.state is not ChildState.STOPPED:
-                child.move(ChildState.STOPPED)
-            self._house.report("escalated", self.address, text)
-            return ExitReason(Ended.ESCALATED, text, reason.error)
-        child.move(ChildState.BACKOFF)
-        child.restarts += 1
-        await self._stop_in_reverse(self._after(child))
-        now_ns = self._house.clock.now_ns()
-        if now_ns - child.started_ns > child.spec.backoff.reset_after_ns:
-            child.streak = 0
-        child.streak += 1
-        # The first is at once, and nothing is drawn for it.
-        draw = self._house.random() if child.streak > 1 else 0
-        delay_ns = child.spec.backoff.delay_ns(child.streak, draw)
-        if delay_ns:
-            self._later(child, delay_ns)
-            return None
-        return await self._try_again(child)
+        else:
+            addition, spec = None, wanted
+        known = self._children.get(spec.name)
+        if known is not None:
+            is_down = known.state in (ChildState.STOPPED, ChildState.HALTED)
+            refusal = Refusal.ALREADY_PRESENT if is_down else Refusal.ALREADY_STARTED
+            raise ChildError(refusal, f"{known.address} is there already: it is {_word(known)}")
+        self._refuse_wrong(check_children(self.spec, spec, path=self._below))
+        await self._house.settled(f"{self._below}/{spec.name}")
+        child = self._add(spec, addition=addition)
+        if addition is not None and self.spec.durable:
+            self._house.added(child.address, addition)
+        return await self._started_or_refused(child, keep=False)
 
-    async def _try_again(self, child: Child) -> ExitReason | None:
-        """Start a child that waits, and under rest_for_one those after it."""
-        if child.state not in (ChildState.BACKOFF, ChildState.HALTED):
-            return None
-        for next_child in [child, *self._after(child)]:
-            failed = await self._start(next_child)
-            if failed is None:
-                continue
-            # Told to ourselves, so that a stop or another child's end is served in between.
-            self._send.send_nowait(_StartFailed(next_child, next_child.attempt, failed))
-            return None
-        return None
-
-    def _after(self, child: Child) -> list[Child]:
-        """Return those that are restarted with `child`, in order of start."""
-        if self.spec.strategy is Strategy.ONE_FOR_ONE:
-            return []
-        return self.children[self.children.index(child) + 1 :]
-
-    def _may_restart(self) -> bool:
-        now_ns = self._house.clock.now_ns()
-        stamps = self._restart_stamps_ns
-        while stamps and stamps[0] < now_ns - self.spec.period_ns:
-            stamps.popleft()
-        stamps.append(now_ns)
-        return len(stamps) <= self.spec.intensity
-
-    def _later(self, child: Child, delay_ns: int) -> None:
-        child.attempt += 1
-        assert self._nursery is not None, "a supervisor that waits runs"
-        self._nursery.start_soon(self._wait_then_try, child, child.attempt, delay_ns)
-
-    async def _wait_then_try(self, child: Child, attempt: int, delay_ns: int) -> None:
-        await trio.sleep(delay_ns / NANOSECONDS_PER_SECOND)
-        self._send.send_nowait(_TryAgain(child, attempt))
-
-    # --- starting and stopping
-
-    async def _start_in_order(self, children: Sequence[Child]) -> ExitReason | None:
-        for child in children:
-            failed = await self._start(child)
-            if failed is None:
-                continue
-            if _is_fatal(failed) or not self.spec.bulkhead or isinstance(child.spec, ChildSpec):
-                return failed
-            self._halt(child, failed)
-        return None
-
-    async def _start(self, child: Child) -> ExitReason | None:
-        """Start one child and wait until it is ready; return why it is not."""
-        if child.state is ChildState.RUNNING:
-            return None
-        child.move(ChildState.STARTING)
+    def _addition(self, wanted: Addition) -> tuple[Addition, Spec]:
+        addition = wanted
+        if not addition.name and self._is_dynamic:
+            # A number is nobody's for good: the journal holds the state of whoever had it.
+            self._numbered += 1
+            while self._house.is_known(f"{self._below}/{self._numbered}"):
+                self._numbered += 1
+            addition = replace(addition, name=str(self._numbered))
+        if not NAME.fullmatch(addition.name):
+            text = f"the name {addition.name!r} must match {NAME.pattern}"
+            raise ChildError(Refusal.BAD_SPEC, text)
         try:
-            child.runner.prepare()
-        except Exception as error:
-            logger.exception("%s could not be started", child.runner.address)
-            child.move(ChildState.STOPPED)
-            text = f"{child.runner.address}: {type(error).__name__}: {error}"
-            child.last_exit = ExitReason(Ended.START_FAILED, text, error)
-            return child.last_exit
-        child.attempt += 1
-        child.ended = trio.Event()
-        child.scope = trio.CancelScope()
-        child.started_ns = self._house.clock.now_ns()
-        assert self._nursery is not None, "a supervisor that starts children runs"
-        self._nursery.start_soon(self._run_child, child, child.attempt)
-        if not await self._is_ready(child):
-            ended = None if child.is_up else child.last_exit
-            await self._stop(child)
-            text = f"{child.runner.address}: {ended or 'it was not ready in time'}"
-            child.last_exit = ExitReason(Ended.START_FAILED, text, ended.error if ended else None)
-            return child.last_exit
-        child.move(ChildState.RUNNING)
-        return None
+            return addition, instantiate(self.spec, addition)
+        except SpecError as error:
+            raise ChildError(Refusal.BAD_SPEC, str(error)) from error
 
-    async def _is_ready(self, child: Child) -> bool:
-        """Wait until a child says that it is ready, or has ended; return which."""
-        if isinstance(child.spec, ChildSpec) and child.runner.kind == "actor":
-            return True
-        ready = False
+    async def _started_or_refused(self, child: Child, *, keep: bool) -> ChildInfo | None:
+        failed = await self._life.start(child)
+        if failed is None:
+            return _info(child)
+        if failed is IGNORED:
+            if not self._is_kept(child):
+                self._forget(child)
+            return None
+        if not keep or child.is_temporary:
+            self._forget(child)
+        raise ChildError(Refusal.START_FAILED, str(failed)) from failed.error
 
-        async def watch(wait: Callable[[], Awaitable[None]], *, says: bool) -> None:
-            nonlocal ready
-            await wait()
-            ready = ready or says
-            nursery.cancel_scope.cancel()
+    async def _restart_child(self, name: str) -> ChildInfo | None:
+        child = self._administered(name)
+        if child.state is ChildState.BACKOFF:
+            raise ChildError(
+                Refusal.RESTARTING,
+                f"{child.address} is being restarted: terminate it first to start it at once",
+            )
+        if child.is_up:
+            raise ChildError(_refusal(child), f"{child.address} is {_word(child)}: stop it first")
+        return await self._started_or_refused(child, keep=True)
 
-        async with trio.open_nursery() as nursery:
-            if isinstance(child.spec, ChildSpec):
-                nursery.cancel_scope.deadline = (
-                    trio.current_time() + limits.START_TIMEOUT_NS / NANOSECONDS_PER_SECOND
-                )
-            nursery.start_soon(partial(watch, child.runner.wait_started, says=True))
-            nursery.start_soon(partial(watch, child.ended.wait, says=False))
-        return ready
+    async def _terminate_child(self, name: str) -> None:
+        child = self.find(name)
+        await self._life.stop(child)
+        if not self._is_kept(child) and child.state is ChildState.STOPPED:
+            self._forget(child)
 
-    async def _run_child(self, child: Child, attempt: int) -> None:
-        reason = ExitReason(Ended.KILLED)
-        with child.scope:
-            reason = await child.runner.run()
-        child.last_exit = reason
-        child.ended.set()
-        self._send.send_nowait(_Exited(child, attempt, reason))
+    async def _delete_child(self, name: str) -> None:
+        child = self._administered(name)
+        if child.state is not ChildState.STOPPED:
+            raise ChildError(_refusal(child), f"{child.address} is {_word(child)}: stop it first")
+        await self._house.settled(child.address)
+        self._forget(child)
 
-    async def _stop_in_reverse(self, children: Sequence[Child]) -> None:
-        for child in reversed(children):
-            await self._stop(child)
-
-    async def _stop(self, child: Child) -> None:
-        """Ask, wait a bounded time, cancel; it is then stopped, or reported as unkillable."""
-        if child.state in (ChildState.STOPPED, ChildState.UNKILLABLE):
+    async def _apply_specs(self, spec: SupervisorSpec) -> None:
+        path = None if self.address == "/" else self.address.rpartition("/")[0]
+        self._refuse_wrong(validate(replace(spec, name=self.spec.name), path))
+        if (spec.strategy is Strategy.DYNAMIC) != self._is_dynamic:
+            text = f"{self.address} cannot go to or from simple_one_for_one while it runs"
+            raise ChildError(Refusal.SIMPLE_ONE_FOR_ONE, text)
+        kinds = [(self._children.get(new.name), new) for new in spec.children]
+        for child, new in kinds if not self._is_dynamic else ():
+            if child is not None and is_supervisor(child) != isinstance(new, SupervisorSpec):
+                text = f"{child.address} cannot become another kind: delete it first"
+                raise ChildError(Refusal.BAD_SPEC, text)
+        self.spec = replace(spec, name=self.spec.name)
+        if self._is_dynamic:
+            for child in self._children.values():
+                assert child.addition is not None, "it was made from the template"
+                respec(child, instantiate(self.spec, child.addition))
             return
-        child.attempt += 1  # its end is expected: news of it is stale
-        if child.state in (ChildState.BACKOFF, ChildState.HALTED):
-            child.move(ChildState.STOPPED)
-            return
-        child.move(ChildState.STOPPING)
-        child.runner.request_stop()
-        if isinstance(child.spec, SupervisorSpec):
-            await child.ended.wait()
-        elif not await _within(child.spec.shutdown_ns, child.ended):
-            child.scope.cancel()
-            if not await _within(limits.KILL_GRACE_NS, child.ended):
-                child.move(ChildState.UNKILLABLE)
-                self._house.report("unkillable", child.runner.address, "it ignores cancellation")
-                return
-        child.move(ChildState.STOPPED)
+        for _, new in kinds:
+            self._take_over(new)
+
+    def _refuse_wrong(self, problems: list[str]) -> None:
+        if problems:
+            raise ChildError(Refusal.BAD_SPEC, "\n".join(problems))
+
+    def _administered(self, name: str) -> Child:
+        if self._is_dynamic:
+            text = f"{self.address} keeps no stopped children: terminate it, start another"
+            raise ChildError(Refusal.SIMPLE_ONE_FOR_ONE, text)
+        return self.find(name)
+
+    @property
+    def _is_dynamic(self) -> bool:
+        return self.spec.strategy is Strategy.DYNAMIC
+
+    @property
+    def _below(self) -> str:
+        return "" if self.address == "/" else self.address
+
+    async def _call(self, act: Callable[[], Awaitable[Result]]) -> Result:
+        if self._life.nursery is None or self._life.stop_requested.is_set():
+            raise self.gone()
+        call = Call(act)
+        self._send.send_nowait(call)
+        await call.done.wait()
+        if call.error is not None:
+            raise call.error
+        result: Result = call.result
+        return result
 
 
-async def _within(duration_ns: int, event: trio.Event) -> bool:
-    with trio.move_on_after(duration_ns / NANOSECONDS_PER_SECOND):
-        await event.wait()
-    return event.is_set()
+def _info(child: Child) -> ChildInfo:
+    return ChildInfo(
+        name=child.name,
+        address=child.address,
+        kind="supervisor" if is_supervisor(child) else child.runner.kind,
+        state=child.state,
+        incarnation=child.runner.incarnation,
+    )
 
 
-def _is_fatal(reason: ExitReason) -> bool:
-    """Return whether an error names its own exit code: no restart can mend it, the process ends."""
-    return hasattr(reason.error, "exit_code")
+def _refusal(child: Child) -> Refusal:
+    if child.state is ChildState.UNKILLABLE:
+        return Refusal.UNKILLABLE
+    return Refusal.RESTARTING if child.state is ChildState.BACKOFF else Refusal.RUNNING
+
+
+def _word(child: Child) -> str:
+    return "being restarted" if child.state is ChildState.BACKOFF else child.state.value

@@ -8,25 +8,30 @@ the gate.
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 
 import trio
 
+from messages.base import encode, tag_in
 from messages.runtime import Blocked, Down, StoreHealth, Unblocked
 from supervisor import limits
 from supervisor.actor import Actor
 from supervisor.cell import Cell
-from supervisor.child import Child, Runner
+from supervisor.child import Child, Runner, Unmade
 from supervisor.clock import NANOSECONDS_PER_SECOND, Clock
 from supervisor.ids import IdFactory
 from supervisor.journal import RUNTIME, Envelope, Journal
+from supervisor.mailbox import Mailbox
 from supervisor.portcell import PortCell
-from supervisor.router import Router
-from supervisor.spec import ChildSpec, ExitReason, Spec, SpecError, SupervisorSpec, validate
+from supervisor.registry import Registry
+from supervisor.roster import Roster
+from supervisor.router import DeadLetter, Router
+from supervisor.spec import Addition, ExitReason, Spec, SpecError, SupervisorSpec
 from supervisor.statistics import Node
 from supervisor.stuck import Sampler
 from supervisor.supervisor import Supervisor
 from supervisor.timers import SETTLED_TOPIC, Settling, Timers
+from supervisor.validation import validate
 
 logger = logging.getLogger("supervisor")
 
@@ -64,6 +69,9 @@ class System:
         self.router.subscribe(SETTLED_TOPIC, Settling(self.timers, self.router.names))
         self.sampler = sampler or Sampler()
         """Strikes stuck handlers while it is installed: by who owns the process."""
+        self.registry = Registry(self.router, self._inbox_of)
+        self.router.register(self.registry, ())
+        self.roster = Roster(journal)
         self.gate = trio.Event()
         self.report = report
         self.cells: dict[str, Cell] = {}
@@ -76,6 +84,10 @@ class System:
         self._tail_bytes = 0
         self._stopping = trio.Event()
         self._left_over = self._read_inbox()
+        self._unmade: set[str] = set()
+        # Whoever asked asks again, once told that the process started.
+        for wish in self._left_over.pop(self.registry.actor_id, ()):
+            journal.conclude(wish[0])
         self.root = Supervisor(self, "/", spec)
         self._check_waits()
         self._bury_left_over()
@@ -85,7 +97,83 @@ class System:
     def make(self, address: str, spec: Spec) -> Runner:
         if isinstance(spec, SupervisorSpec):
             return Supervisor(self, address, spec)
-        return self._make_cell(address, spec)
+        try:
+            is_actor = isinstance(spec.start(), Actor)
+            cell = Cell(self, address, spec) if is_actor else PortCell(self, address, spec)
+        except Exception as error:
+            # It is told whoever starts it; until then it is not known what it would be.
+            self._unmade.add(address)
+            return Unmade(address, error)
+        self._unmade.discard(address)
+        self._move_in(cell)
+        return cell
+
+    def retire(self, runner: Runner) -> None:
+        address = runner.address
+        if isinstance(runner, Supervisor):
+            for child in runner.children:
+                self.retire(child.runner)
+        elif isinstance(runner, Cell):
+            del self.cells[address]
+            self.router.unregister(runner)
+            self.timers.forget(runner)
+            self.tail_grew(-runner.tail_bytes)
+            for position, sender, _, at_ns, body, _, _ in runner.mailbox.discard():
+                self._bury(position, sender, address, at_ns, tag_in(body))
+        elif isinstance(runner, PortCell):
+            del self.ports[address]
+            self.router.unregister(runner)
+            for left in runner.forsake():
+                tag = tag_in(encode(left.message))
+                sender = self.router.enroll(left.sender)
+                self._bury(left.position, sender, address, left.at_ns, tag)
+        self.registry.retire(address)
+
+    def _bury(self, position: int, sender: int, address: str, at_ns: int, tag: str) -> None:
+        name = self.router.names.get(sender, "")
+        letter = DeadLetter(position, name, address, tag, "its child spec was deleted", at_ns)
+        self.router.bury(letter)
+        self.journal.conclude(position)
+
+    def up(self, child: Child) -> None:
+        self.registry.up(child)
+
+    def down(self, child: Child, reason: ExitReason) -> None:
+        self.registry.down(child, reason)
+
+    def stash(self, address: str, *, is_on: bool) -> None:
+        cell = self.cells.get(address)
+        if cell is not None:
+            cell.mailbox.stash(self._bury_stashed(address) if is_on else None)
+
+    def _bury_stashed(self, address: str) -> Callable[[Envelope], None]:
+        def bury(envelope: Envelope) -> None:
+            position, sender, _, at_ns, body, _, _ = envelope
+            name = self.router.names.get(sender, "")
+            reason = "it waits to be restarted, and its stash is full"
+            self.router.bury(DeadLetter(position, name, address, tag_in(body), reason, at_ns))
+
+        return bury
+
+    def additions(self, supervisor: str) -> list[Addition]:
+        return self.roster.of(supervisor)
+
+    def added(self, address: str, addition: Addition | None) -> None:
+        if addition is None:
+            self.roster.remove(address)
+        else:
+            self.roster.add(address, addition)
+
+    def is_known(self, address: str) -> bool:
+        return self.router.is_known(address)
+
+    async def settled(self, address: str) -> None:
+        if self.router.is_known(address):
+            await self.journal.committed()
+
+    def _inbox_of(self, address: str) -> Mailbox | None:
+        cell = self.cells.get(address)
+        return cell.mailbox if cell is not None else None
 
     def random(self) -> float:
         return self._ids.random()
@@ -98,7 +186,7 @@ class System:
     def tail_grew(self, by: int) -> None:
         self._tail_bytes += by
 
-    def post_down(self, addresses: Sequence[str], down: Down | Blocked | Unblocked) -> None:
+    def post_down(self, addresses: Collection[str], down: Down | Blocked | Unblocked) -> None:
         for address in addresses:
             self.router.post(RUNTIME, address, down)
 
@@ -133,6 +221,7 @@ class System:
         """Stop in good order: children in reverse order of their start, each with a snapshot."""
         if not self._stopping.is_set():
             self._stopping.set()
+            self.registry.is_closing = True
             self.root.request_stop()
 
     async def _stop_when_cancelled(self) -> None:
@@ -143,6 +232,8 @@ class System:
 
     async def _run_shielded(self, on_open: Callable[[], None] | None) -> ExitReason:
         self.root.prepare()
+        if self._stopping.is_set():
+            self.root.request_stop()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._open_when_started, on_open)
             nursery.start_soon(self._keep_house)
@@ -170,17 +261,16 @@ class System:
 
     # --- building
 
-    def _make_cell(self, address: str, spec: ChildSpec) -> Cell | PortCell:
-        cell: Cell | PortCell
-        if isinstance(spec.start(), Actor):
-            cell = self.cells[address] = Cell(self, address, spec)
-        else:
-            cell = self.ports[address] = PortCell(self, address, spec)
-        self.router.register(cell, spec.topics)
-        cell.enter_inbox(self._left_over.pop(cell.actor_id, []))
+    def _move_in(self, cell: Cell | PortCell) -> None:
+        self.router.register(cell, cell.spec.topics)
+        left_over = self._left_over.pop(cell.actor_id, [])
         if isinstance(cell, Cell):
+            self.cells[cell.address] = cell
+            cell.enter_inbox(left_over)
             cell.configure()
-        return cell
+        else:
+            self.ports[cell.address] = cell
+            cell.enter_inbox(left_over)
 
     def _read_inbox(self) -> dict[int, list[Envelope]]:
         left_over: dict[int, list[Envelope]] = defaultdict(list)
@@ -211,6 +301,8 @@ class System:
         """Report what waits for addresses that the tree no longer has: money may be in it."""
         for target, envelopes in self._left_over.items():
             name = self.router.names.get(target, f"#{target}")
+            if name in self._unmade:
+                continue
             self.report(
                 "orphaned", name, f"{len(envelopes)} messages wait for it; it is not started"
             )
@@ -237,13 +329,16 @@ class System:
 
     def _snapshot_one(self) -> None:
         """Snapshot the actor that most needs it; one per pass, so the loop is never held long."""
-        running = [cell for cell in self.cells.values() if cell.fold is not None]
-        if not running or not self.gate.is_set():
+        if not self.gate.is_set():
             return
-        if self._tail_bytes > limits.TAIL_BYTES_TOTAL:
+        is_full = self._tail_bytes > limits.TAIL_BYTES_TOTAL
+        due = set() if is_full else set(self.journal.due_snapshots(self.clock.now_ns()))
+        if not (is_full or due):
+            return
+        running = [cell for cell in self.cells.values() if cell.fold is not None]
+        if is_full and running:
             max(running, key=lambda cell: cell.tail_bytes).take_snapshot()
             return
-        due = set(self.journal.due_snapshots(self.clock.now_ns()))
         lagging = [cell for cell in running if cell.actor_id in due]
         if lagging:
             min(lagging, key=lambda cell: cell.snapshot_ns).take_snapshot()

@@ -1,6 +1,5 @@
 """From a WebSocket frame received to the order's bytes written, the intent durable in between."""
 
-from functools import partial
 from pathlib import Path
 
 import trio
@@ -20,10 +19,9 @@ from bot.measuring import (
 )
 from bot.tuning import tune
 from state.database import Database
-from state.port import StorePort
+from state.port import store_child
 from supervisor import net
 from supervisor.clock import NANOSECONDS_PER_SECOND, ProcessClock, perf_ns
-from supervisor.spec import ChildSpec
 from supervisor.system import System
 
 REQUIRED = (Required("tick_to_order_p50_ms", 2), Required("tick_to_order_p99_ms", 10))
@@ -98,7 +96,7 @@ class _Trading:
         from actors.tree import build
 
         store = TracedStore(Database.open(self._folder), tracer)
-        front = (ChildSpec(name="store", start=partial(StorePort, store), significant=True),)
+        front = (store_child(store),)
         settings = _market.settings(self._count, port)
         system = System(build(settings, self._folder, clock, front), store, clock)
         async with trio.open_nursery() as nursery:

@@ -7,7 +7,7 @@ from messages.rows import SwitchRow
 from messages.settings import TreeSettings
 from supervisor.actor import Actor, Context, State
 from supervisor.clock import Clock
-from supervisor.spec import ChildSpec, Poison, SupervisorSpec
+from supervisor.spec import AutoShutdown, ChildSpec, Poison, SupervisorSpec
 
 SLEEVE = "/users/alice/vaults/kraken-sim-usdt/sleeves/flash"
 
@@ -68,4 +68,9 @@ def assemble(
     )
     users = SupervisorSpec(name="users", bulkhead=True, children=(alice,))
     risk = ChildSpec(name="risk", start=TrialRisk, poison=Poison.BLOCK)
-    return SupervisorSpec(name="", children=(*front, risk, users), intensity=10)
+    return SupervisorSpec(
+        name="",
+        children=(*front, risk, users),
+        intensity=10,
+        auto_shutdown=AutoShutdown.ANY_SIGNIFICANT,
+    )

@@ -19,7 +19,7 @@ from messages.runtime import Booted
 from messages.settings import TreeSettings
 from supervisor.actor import Actor, Context, State
 from supervisor.clock import Clock
-from supervisor.spec import ChildSpec, SupervisorSpec
+from supervisor.spec import AutoShutdown, ChildSpec, SupervisorSpec
 from tests.bot.trial import TrialRisk
 
 USDT = 10**6
@@ -100,4 +100,9 @@ def assemble(
     )
     users = branch("users", branch("alice", branch("vaults", vault)))
     risk = ChildSpec(name="risk", start=TrialRisk)
-    return SupervisorSpec(name="", children=(*front, risk, venues, users), intensity=10)
+    return SupervisorSpec(
+        name="",
+        children=(*front, risk, venues, users),
+        intensity=10,
+        auto_shutdown=AutoShutdown.ANY_SIGNIFICANT,
+    )

@@ -13,6 +13,7 @@ from supervisor.clock import ManualClock
 from supervisor.journal import MemoryJournal
 from supervisor.port import PortContext
 from supervisor.spec import (
+    AutoShutdown,
     Backoff,
     ChildSpec,
     Ended,
@@ -253,7 +254,7 @@ async def test_too_many_restarts_end_the_supervisor(
         post(run.system, "/a", Explode())
         await run.ended.wait()
         assert run.reason is not None
-        assert run.reason.ended is Ended.ESCALATED
+        assert run.reason.ended is Ended.SHUTDOWN
         assert "more than 1 restarts of its children in 5 s" in run.reason.text
 
 
@@ -333,19 +334,22 @@ async def test_temporary_and_transient_children(autojump_clock: trio.testing.Moc
         post(run.system, "/gone", Explode())
         await settled()
         assert run.system.root.find("once").state is ChildState.STOPPED
-        assert run.system.root.find("gone").state is ChildState.STOPPED
+        with pytest.raises(ChildError, match="has no child gone"):
+            run.system.root.find("gone")
         assert run.system.restarts == 0
 
 
 async def test_a_significant_child_ends_its_supervisor(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    tree = root(recorder("a", significant=True), recorder("b"))
+    significant = recorder("a", significant=True, restart=Restart.TEMPORARY)
+    tree = root(significant, recorder("b"), auto_shutdown=AutoShutdown.ANY_SIGNIFICANT)
     async with running(tree) as run:
         post(run.system, "/a", Explode())
         await run.ended.wait()
         assert run.reason is not None
-        assert run.reason.ended is Ended.CRASH
+        assert run.reason.ended is Ended.SHUTDOWN
+        assert "its significant child /a ended: crash" in run.reason.text
 
 
 async def test_monitors_are_told_once_per_end(autojump_clock: trio.testing.MockClock) -> None:
@@ -421,7 +425,7 @@ async def test_children_are_added_and_taken_away(autojump_clock: trio.testing.Mo
         post(run.system, "/b", Add(amount=3))
         await settled()
         assert book(run.system, "/b").value == 3
-        with pytest.raises(ChildError, match="has a child b already"):
+        with pytest.raises(ChildError, match="b is there already: it is running"):
             await run.system.root.start_child(recorder("b"))
         await run.system.root.terminate_child("b")
         await run.system.root.terminate_child("b")
@@ -454,7 +458,7 @@ def test_a_wrong_spec_starts_nothing() -> None:
     assert "/: period_ns was 0, allowed is more than 0" in text
     assert "/: the child name 'b' is used 2 times" in text
     assert "/A: the name 'A' must match" in text
-    assert "/b: shutdown_ns was -1, allowed is 0 or more" in text
+    assert "/b: shutdown_ns was -1, allowed is more than 0" in text
 
 
 async def test_the_tree_can_be_looked_at(autojump_clock: trio.testing.MockClock) -> None:

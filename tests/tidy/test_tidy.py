@@ -14,6 +14,10 @@ MIRROR_EXEMPT: dict[str, str] = {
     "tests/actors/execution/test_against_box.py": "one account's whole way to a venue and back",
     "tests/bot/test_contract.py": "what scripts rely on, whichever modules say it",
     "tests/bot/test_signals.py": "a process of its own, seen from outside",
+    **{
+        f"tests/supervisor/conformance/test_{group}.py": "a group of OTP's suite, not of a module"
+        for group in ("start", "stop", "admin", "strategies", "termination")
+    },
 }
 # Areas of tests/slices.toml that mirror no package.
 FREE_AREAS = {"lint", "tidy", "docs", "whole"}

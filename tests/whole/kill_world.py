@@ -17,12 +17,12 @@ import trio
 from messages.base import Message
 from messages.runtime import Booted, TimerFired
 from state.database import Settings
-from state.port import StorePort
+from state.port import store_child
 from state.store import Store
 from supervisor.actor import Actor, Context, State
 from supervisor.clock import ProcessClock
 from supervisor.port import Command, Port, PortContext
-from supervisor.spec import Backoff, ChildSpec, Poison, SupervisorSpec
+from supervisor.spec import AutoShutdown, Backoff, ChildSpec, Poison, SupervisorSpec
 from supervisor.system import System
 
 ACCOUNTS = 6
@@ -158,8 +158,9 @@ def spec(store: Store, folder: Path) -> SupervisorSpec:
     )
     return SupervisorSpec(
         name="",
+        auto_shutdown=AutoShutdown.ANY_SIGNIFICANT,
         children=(
-            ChildSpec(name="store", start=lambda: StorePort(store), significant=True),
+            store_child(store),
             ChildSpec(name="outside", start=lambda: Outside(folder / "outside.txt")),
             accounts,
             # It draws and makes ids: folded under another lineage it would refuse to start.

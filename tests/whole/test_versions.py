@@ -19,11 +19,11 @@ from bot.daemon import exit_code_of
 from messages.base import Message
 from messages.money import Alert, Severity
 from state.database import DATABASE_NAME, Settings
-from state.port import StorePort
+from state.port import store_child
 from state.store import Store
 from supervisor.actor import Actor, AnyState, Context, State
 from supervisor.clock import wall_ns
-from supervisor.spec import ChildSpec, Poison, SupervisorSpec
+from supervisor.spec import AutoShutdown, ChildSpec, Poison, SupervisorSpec
 from supervisor.system import System
 from tests.supervisor import demo
 from tests.whole.lives import Recording
@@ -72,10 +72,11 @@ async def till(folder: Path, kind: type[Actor[Any]]) -> AsyncIterator[System]:
     """Run one till, an actor of money, on the real store."""
     store = Store.open(folder, Settings(ballast_bytes=0))
     children = (
-        ChildSpec(name="store", start=lambda: StorePort(store), significant=True),
+        store_child(store),
         ChildSpec(name="till", start=kind, poison=Poison.BLOCK),
     )
-    async with demo.running(SupervisorSpec(name="", children=children), store, wall_ns) as run:
+    spec = SupervisorSpec(name="", children=children, auto_shutdown=AutoShutdown.ANY_SIGNIFICANT)
+    async with demo.running(spec, store, wall_ns) as run:
         yield run.system
 
 

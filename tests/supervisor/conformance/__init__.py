@@ -1,0 +1,1 @@
+"""OTP's supervisor suite, group by group, written afresh against our interface."""
