@@ -115,6 +115,7 @@ def build_exchange(
     config: dict[str, Any] = {
         "timeout": request_timeout_ms,
         "enableRateLimit": rate_limited,
+        "numbers_as_text": True,
         **adapter.config(endpoints),
     }
     if credentials is not None:

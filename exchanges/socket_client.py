@@ -23,7 +23,6 @@ from exchanges.ccxt_names import (
 )
 from exchanges.errors import CCXT_RAISES
 from exchanges.futures import TrioFuture
-from exchanges.json_text import decode_json
 from exchanges.websocket import (
     MESSAGE_BYTES_MAX,
     BrokenConnectionError,
@@ -208,7 +207,7 @@ class SocketClient(Client):  # type: ignore[misc]  # ccxt has no types
         self.handle_text_or_binary_message(data)
 
     def handle_text_or_binary_message(self, data: str | bytes) -> None:
-        """Decode one message, numbers as strings, and hand it to the tap or to ccxt."""
+        """Decode one message and hand it to the tap or to ccxt."""
         if isinstance(data, bytes) and not self.decompressBinary:
             # Protocol buffers: ccxt's own handler of that venue reads them.
             if not self.exchange.tapped(self, None):
@@ -219,7 +218,7 @@ class SocketClient(Client):  # type: ignore[misc]  # ccxt has no types
         # As ccxt has it: a lone brace is a word of the venue's, not JSON.
         is_json = len(text) > 1 and text[0] in "{["
         try:
-            message = decode_json(text) if is_json else text
+            message = self.exchange.decoded(text) if is_json else text
         except ValueError as error:
             if self.exchange.tapped(self, None):
                 return

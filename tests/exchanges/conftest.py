@@ -56,6 +56,8 @@ def make_kraken(fake: FakeKraken, clock: Clock, **config: Json) -> TrioExchange:
         "enableRateLimit": False,
         "timeout": 2_000,
         "urls": urls,
+        # As the adapter's client has it.
+        "numbers_as_text": True,
     }
     return cls({**defaults, **config}, clock=clock)
 

@@ -204,22 +204,25 @@ def prepare(exchange: Json) -> None:
         )
         for code in ("BTC", "ETH", "USDT")
     }
-    exchange.set_markets([_market(exchange, *each) for each in MARKETS], currencies)
+    exchange.set_markets([market(exchange, *each) for each in MARKETS], currencies)
 
 
-def _market(exchange: Json, market_id: str, base: str, settle: str | None) -> Json:
+def market(
+    exchange: Json, market_id: str, base: str, settle: str | None, quote: str = "USDT"
+) -> Json:
+    """Return the structure of a spot market, or of a perpetual if it settles in something."""
     swap = settle is not None
     return exchange.safe_market_structure(
         {
             "id": market_id,
             "lowercaseId": market_id.lower(),
             "numericId": 1,
-            "symbol": f"{base}/USDT:{settle}" if swap else f"{base}/USDT",
+            "symbol": f"{base}/{quote}:{settle}" if swap else f"{base}/{quote}",
             "base": base,
-            "quote": "USDT",
+            "quote": quote,
             "settle": settle,
             "baseId": base,
-            "quoteId": "USDT",
+            "quoteId": quote,
             "settleId": settle,
             "type": "swap" if swap else "spot",
             "spot": not swap,
@@ -237,7 +240,7 @@ def _market(exchange: Json, market_id: str, base: str, settle: str | None) -> Js
             "precision": {"amount": 1e-4, "price": 0.01},
             "limits": {"amount": {"min": 1e-4}, "price": {}, "cost": {}, "leverage": {}},
             "altname": market_id,
-            "wsId": f"{base}/USDT",
-            "info": {"wsname": f"{base}/USDT", "id": market_id},
+            "wsId": f"{base}/{quote}",
+            "info": {"wsname": f"{base}/{quote}", "id": market_id},
         }
     )

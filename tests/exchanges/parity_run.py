@@ -211,7 +211,7 @@ async def _call_on_trio(call: Call) -> list[Json]:
     LOGS[str(id(exchange))] = log
     outcome = "pending"
     async with exchange:
-        _mark_clients(exchange)
+        mark_clients(exchange)
         try:
             with trio.move_on_after(PATIENCE_S):
                 result = getattr(exchange, call.method)(
@@ -227,7 +227,7 @@ async def _call_on_trio(call: Call) -> list[Json]:
     return [_in_order(log), outcome]
 
 
-def _mark_clients(exchange: Json) -> None:
+def mark_clients(exchange: Json) -> None:
     make = exchange.client
 
     def client(url: str) -> Json:

@@ -157,7 +157,8 @@ def run_trio() -> dict[str, Json]:
 
     async def ours() -> dict[str, Json]:
         cls = trio_class("kraken", KrakenAdapter.exchange_overrides)
-        async with cls(CONFIG, clock=ManualClock(NOW_MS * 1_000_000)) as exchange:
+        config = {**CONFIG, "numbers_as_text": True}
+        async with cls(config, clock=ManualClock(NOW_MS * 1_000_000)) as exchange:
             return await parse_all(exchange)
 
     return trio.run(ours)

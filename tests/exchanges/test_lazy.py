@@ -34,9 +34,32 @@ assert not hasattr(ccxt, "no_such_name")
 """
 
 
-def test_building_kraken_imports_only_kraken_and_makes_no_event_loop() -> None:
+# Each of ccxt's exchanges, one after another: none may bring another's module.
+EVERY = """
+from exchanges.factory import trio_class
+from tests.exchanges.parity_calls import all_ids
+parts = tuple(f"ccxt.{part}." for part in ("async_support", "pro", "prediction"))
+def loaded():
+    return {name for name in sys.modules if name.startswith(parts) and ".base" not in name}
+expected, before = set(), loaded()
+ids = all_ids()
+for exchange in ids:
+    expected |= {base.__module__ for base in trio_class(exchange).__mro__}
+    # What ccxt's own module with WebSockets builds upon.
+    expected.add(f"ccxt.async_support.{exchange}")
+    surplus = loaded() - expected - before
+    assert not surplus, (exchange, surplus)
+assert len(ids) > 100
+synchronous = [f"ccxt.{exchange}" for exchange in ids if f"ccxt.{exchange}" in sys.modules]
+assert not synchronous, synchronous
+loops = [each for each in gc.get_objects() if isinstance(each, asyncio.AbstractEventLoop)]
+assert not loops, loops
+"""
+
+
+def run_script(check: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", SCRIPT.format(check=CHECKS)],
+        [sys.executable, "-W", "error", "-c", SCRIPT.format(check=check)],
         cwd=ROOT,
         check=False,
         capture_output=True,
@@ -44,3 +67,11 @@ def test_building_kraken_imports_only_kraken_and_makes_no_event_loop() -> None:
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_building_kraken_imports_only_kraken_and_makes_no_event_loop() -> None:
+    run_script(CHECKS)
+
+
+def test_an_exchange_brings_no_other() -> None:
+    run_script(EVERY)

@@ -221,6 +221,15 @@ async def test_binary_frames_are_read_as_the_venue_packs_them(
     assert told.messages == [{"a": "1.50"}]
 
 
+async def test_without_an_adapter_ccxt_gets_the_numbers_it_expects(
+    make_exchange: MakeExchange,
+) -> None:
+    async with make_exchange(numbers_as_text=False) as exchange:
+        told = Told(exchange)
+        assert told.client._handle(Received(Kind.TEXT, '{"a":1.50}'))
+    assert told.messages == [{"a": 1.5}]
+
+
 async def test_protocol_buffers_reach_ccxt_as_bytes(make_exchange: MakeExchange) -> None:
     async with make_exchange(options={"decompressBinary": False}) as exchange:
         told = Told(exchange)
