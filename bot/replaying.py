@@ -1,10 +1,9 @@
-"""`bot replay`'s own work: finding the actor and its past, and showing the steps."""
+"""`bot replay`'s own work: finding actors and their past, and showing the steps."""
 
 import difflib
-import inspect
-import json
-import pdb  # noqa: T100 - what `bot replay --pdb` is for
 from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -15,38 +14,46 @@ import msgspec
 from actors.tree import build
 from bot.config import config_file, load
 from bot.environment import Environment
+from bot.past import Past, PastError, last_crash, sender_of, seq_at
+from bot.replay_debug import Poison, Session
+from bot.replay_words import words
 from bot.roster import read_roster
 from bot.shared import print_json
-from bot.text import time_of
-from state.history import History
+from messages.runtime import Quarantined
 from state.look import Look
-from supervisor.actor import Actor, handlers
+from supervisor.actor import Actor
 from supervisor.clock import ManualClock
-from supervisor.fold import Fold, Ran
-from supervisor.journal import Input, RecordedTurn
-from supervisor.replay import Before, Replay, Step, Verdict, Watcher
+from supervisor.journal import Input
+from supervisor.replay import Before, Replay, Step, Verdict, Watcher, decode_input
 from supervisor.spec import ChildSpec, SupervisorSpec
 
 # What the daemon puts before the trading tree.
 FRONT = ("/store", "/control")
 # More addresses than this are no help to who mistyped one.
 NAMED_MAX = 8
-
-
-class ReplayError(Exception):
-    """There is nothing to replay; the text says why."""
+# What `--at` shows without `--to`: about a screen.
+SHOWN_FROM_A_TIME = 20
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """What was asked for."""
 
-    address: str
+    address: str = ""
+    """An address, or a pattern of several."""
     from_seq: int | None = None
     to_seq: int | None = None
+    at_ns: int | None = None
+    last_crash: bool = False
+    dead_letter: int | None = None
     break_on: str | None = None
     with_pdb: bool = False
     quiet: bool = False
     as_json: bool = False
+
+    @property
+    def is_pattern(self) -> bool:
+        """Whether several actors are meant."""
+        return any(each in self.address for each in "*?[")
 
 
 class _Failed(msgspec.Struct, frozen=True):
@@ -59,38 +66,125 @@ class _Failed(msgspec.Struct, frozen=True):
 
 
 def replay(folder: Path, wanted: Wanted, config_name: str | None) -> bool:
-    """Replay and show; return whether all was as recorded. Raises `ReplayError`, `StateError`."""
+    """Replay and show; return whether all was as recorded. Raises `PastError`, `StateError`."""
     with Look(folder) as look:
-        spec = _tree(look, folder, config_name)
-        return replay_in(look, spec, wanted)
+        return replay_in(look, tree_of(look, folder, config_name), wanted)
 
 
 def replay_in(look: Look, spec: SupervisorSpec, wanted: Wanted) -> bool:
-    """Replay an actor of the tree `spec` from the database that `look` shows."""
-    actor = actor_at(spec, wanted.address)
-    names = look.names()
-    number = names.get(wanted.address)
-    if number is None:
-        raise ReplayError(f"{wanted.address} has never run here: `bot tree` shows what does")
-    history = look.history()
-    fold = Fold(actor, look.lineage, number, wanted.address)
-    from_seq = wanted.from_seq or history.horizon(number)
-    snapshot = history.snapshot_before(number, from_seq)
-    if snapshot is not None:
-        fold.load(snapshot)
-    watcher = _Printer(wanted, actor)
-    by_number = {n: name for name, n in names.items()}
-    replaying = Replay(fold, by_number, watcher, from_seq=from_seq, to_seq=wanted.to_seq)
-    verdict = replaying.run(_turns_after(history, number, fold.seq))
-    watcher.conclude(verdict)
+    """Replay actors of the tree `spec` from the database that `look` shows."""
+    names = {number: name for name, number in look.names().items()}
+    if wanted.dead_letter is not None:
+        sent = sender_of(look.history(), wanted.dead_letter)
+        start = {"from_seq": sent.seq, "to_seq": sent.seq}
+        wanted = msgspec.structs.replace(wanted, address=names[sent.actor], **start)
+    if wanted.is_pattern:
+        return _several(look, spec, wanted)
+    past = past_of(look, spec, wanted.address)
+    wanted, poison = _range(look, past, wanted)
+    if wanted.with_pdb or poison is not None:
+        condition = None if wanted.break_on is None else _condition(wanted.break_on)
+        start_seq = poison.seq if poison else wanted.from_seq or past.horizon()
+        if wanted.with_pdb:
+            Session(past, condition, wanted.to_seq).run(start_seq, poison)
+            return True
+        assert poison is not None, "without a debugger only a crash ends here"
+        return _show_crash(past, wanted, poison)
+    printer = _Printer(wanted)
+    verdict = _verdict(past, wanted, printer)
+    printer.conclude(verdict)
     return verdict.divergence is None
 
 
-def _turns_after(history: History, actor: int, seq: int) -> Iterable[RecordedTurn]:
-    return history.turns(actor, seq + 1, 2**62)
+def past_of(look: Look, spec: SupervisorSpec, address: str) -> Past:
+    """Return the past of the actor at `address`; raise `PastError` if none stands there."""
+    make = partial(actor_at, spec, address)
+    make()
+    names = look.names()
+    number = names.get(address)
+    if number is None:
+        raise PastError(f"{address} has never run here: `bot tree` shows what does")
+    by_number = {number: name for name, number in names.items()}
+    return Past(address, number, look.lineage, by_number, make, look.history())
 
 
-def _tree(look: Look, folder: Path, config_name: str | None) -> SupervisorSpec:
+def _range(look: Look, past: Past, wanted: Wanted) -> tuple[Wanted, Poison | None]:
+    """Put the message numbers in the place of a time or a crash."""
+    if wanted.at_ns is not None:
+        first = seq_at(look.history(), past.number, wanted.at_ns)
+        last = wanted.to_seq or first + SHOWN_FROM_A_TIME - 1
+        return msgspec.structs.replace(wanted, from_seq=first, to_seq=last), None
+    if not wanted.last_crash:
+        return wanted, None
+    item = last_crash(look.history(), past.number)
+    one = Input(item.position, item.sender, item.actor, item.at_ns, item.body)
+    seq, now_ns = past.horizon(), item.at_ns
+    for turn in past.turns(past.horizon() - 1):
+        seq, now_ns = turn.first_seq, turn.now_ns
+        for each in turn.inputs:
+            told = decode_input(each)
+            if isinstance(told, Quarantined) and told.position == item.position:
+                return wanted, Poison(seq, now_ns, one)
+            seq += 1
+    return wanted, Poison(seq, now_ns, one)
+
+
+def _show_crash(past: Past, wanted: Wanted, poison: Poison) -> bool:
+    """Run the message that crashed the actor again, in the state of then, and say what happens."""
+    fold = past.begin(poison.seq)
+    for turn in past.turns(fold.seq):
+        for one in turn.inputs[: max(0, poison.seq - turn.first_seq)]:
+            fold.run([one], turn.now_ns, timed=False)
+    ran = fold.run([poison.input], poison.now_ns, timed=False)
+    error = "" if ran.crash is None else f"{type(ran.crash).__name__}: {ran.crash}"
+    message = decode_input(poison.input)
+    if wanted.as_json:
+        print_json(
+            {"address": past.address, "after_seq": poison.seq - 1, "error": error,
+             "position": poison.input.position, "message": message}
+        )  # fmt: skip
+        return True
+    click.echo(f"after message {poison.seq - 1} came\n  {type(message).__name__}: {message}")
+    if error:
+        click.echo(f"and crashed it again: {error}\nlook inside: add --pdb")
+    else:
+        click.echo("and does not crash it any more: `bot actor ADDRESS retry` handles it")
+    return True
+
+
+def _several(look: Look, spec: SupervisorSpec, wanted: Wanted) -> bool:
+    """Replay every actor whose address matches, a line each."""
+    if wanted.with_pdb or wanted.last_crash or wanted.at_ns is not None:
+        raise PastError("--pdb, --at and --last-crash are about one actor: give its whole address")
+    printers: list[_Printer] = []
+    known = look.names()
+    for address, child in leaves(spec, ""):
+        matches = fnmatchcase(address, wanted.address) and address in known
+        if matches and isinstance(child.start(), Actor):
+            one = msgspec.structs.replace(wanted, address=address, quiet=True)
+            printers.append(_Printer(one))
+            verdict = _verdict(past_of(look, spec, address), one, printers[-1])
+            printers[-1].verdict = verdict
+            if not wanted.as_json:
+                click.echo(f"{address}: {_summary(verdict)}")
+    if not printers:
+        raise PastError(f"no actor that has run matches {wanted.address}: `bot tree` shows all")
+    is_identical = all(each.verdict and not each.verdict.divergence for each in printers)
+    if wanted.as_json:
+        documents = [each.document() for each in printers]
+        print_json({"identical": is_identical, "actors": documents})
+    return is_identical
+
+
+def _verdict(past: Past, wanted: Wanted, watcher: Watcher) -> Verdict:
+    from_seq = wanted.from_seq or past.horizon()
+    fold = past.begin(from_seq)
+    replaying = Replay(fold, past.names, watcher, from_seq=from_seq, to_seq=wanted.to_seq)
+    return replaying.run(past.turns(fold.seq))
+
+
+def tree_of(look: Look, folder: Path, config_name: str | None) -> SupervisorSpec:
+    """Return the tree of actors that ran on `folder`."""
     environment = Environment()
     config = load(config_file(environment, config_name), environment)
     roster = read_roster(look.names(), look.configuration) or config.first_run
@@ -98,143 +192,117 @@ def _tree(look: Look, folder: Path, config_name: str | None) -> SupervisorSpec:
 
 
 def actor_at(spec: SupervisorSpec, address: str) -> Actor[Any]:
-    """Return a new actor as it stands at `address`; raise `ReplayError` if none does."""
-    leaves = dict(_leaves(spec, ""))
-    found = leaves.get(address)
+    """Return a new actor as it stands at `address`; raise `PastError` if none does."""
+    known = dict(leaves(spec, ""))
+    found = known.get(address)
     if address in FRONT or (found is not None and not isinstance(found.start(), Actor)):
-        raise ReplayError(f"{address} is a port: it touches the outside and cannot be run again")
+        raise PastError(f"{address} is a port: it touches the outside and cannot be run again")
     if found is None:
-        below = [leaf for leaf in leaves if leaf.startswith(f"{address.rstrip('/')}/")]
+        below = [leaf for leaf in known if leaf.startswith(f"{address.rstrip('/')}/")]
         if below:
             hint = f"a supervisor stands there; below it stand {', '.join(below[:NAMED_MAX])}"
         else:
-            near = difflib.get_close_matches(address, leaves, n=1, cutoff=0.0)
+            near = difflib.get_close_matches(address, known, n=1, cutoff=0.0)
             hint = f"the nearest is {near[0]}" if near else "there are none"
-        raise ReplayError(f"no actor stands at {address}: {hint}; `bot tree` shows all")
+        raise PastError(f"no actor stands at {address}: {hint}; `bot tree` shows all")
     started = found.start()
     assert isinstance(started, Actor), "ports were refused"
     return started
 
 
-def _leaves(spec: SupervisorSpec, at: str) -> Iterable[tuple[str, ChildSpec]]:
+def leaves(spec: SupervisorSpec, at: str) -> Iterable[tuple[str, ChildSpec]]:
+    """Yield the address and spec of everything below `at` that is no supervisor."""
     for child in spec.children:
         address = f"{at}/{child.name}"
         if isinstance(child, SupervisorSpec):
-            yield from _leaves(child, address)
+            yield from leaves(child, address)
         else:
             yield address, child
 
 
-class _Printer(Watcher):
-    """Shows each step, stops where it was told to, and hands over to the debugger there."""
+def _condition(expression: str) -> "_Condition":
+    return _Condition(compile(expression, "--break-on", "eval"))
 
-    def __init__(self, wanted: Wanted, actor: Actor[Any]) -> None:
-        self._wanted = wanted
-        self._handlers = handlers(actor)
-        self._break_on: CodeType | None = None
-        if wanted.break_on is not None:
-            self._break_on = compile(wanted.break_on, "--break-on", "eval")
-        self._hit: Before | None = None
-        self._was_hit = False
-        self.steps: list[Step] = []
 
-    def before(self, before: Before) -> bool:
-        if self._break_on is None:
-            return False
+class _Condition:
+    """`--break-on`."""
+
+    def __init__(self, code: CodeType) -> None:
+        self._code = code
+
+    def __call__(self, before: Before) -> bool:
         known = {"state": before.state, "message": before.message, "seq": before.seq}
         try:
-            is_hit = bool(eval(self._break_on, {}, known))  # noqa: S307 - the operator's own words
+            return bool(eval(self._code, {}, known))  # noqa: S307 - the operator's own words
         except (AttributeError, KeyError, IndexError, TypeError):
             # Most expressions are about one kind of message: of the others it is not true.
-            is_hit = False
-        self._hit = before if is_hit else None
+            return False
+
+
+class _Printer(Watcher):
+    """Shows each step, and stops where it was told to."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        self._wanted = wanted
+        self._break_on = None if wanted.break_on is None else _condition(wanted.break_on)
+        self._was_hit = False
+        self.steps: list[Step] = []
+        self.verdict: Verdict | None = None
+
+    def before(self, before: Before) -> bool:
+        is_hit = self._break_on is not None and self._break_on(before)
         self._was_hit = self._was_hit or is_hit
         return is_hit
 
-    def handle(self, fold: Fold, one: Input, now_ns: int) -> Ran:
-        if self._hit is None or not self._wanted.with_pdb:
-            return fold.run([one], now_ns, timed=False)
-        debugger = pdb.Pdb()
-        handler = self._handlers.get(type(self._hit.message))
-        if handler is not None:
-            lines, first = inspect.getsourcelines(handler)
-            body = first + next(at for at, line in enumerate(lines) if line.rstrip().endswith(":"))
-            debugger.set_break(inspect.getsourcefile(handler) or "", body + 1)
-            debugger.rcLines.append("continue")
-        ran = debugger.runcall(fold.run, [one], now_ns, timed=False)
-        assert ran is not None, "the fold returns what became of the message"
-        return ran
-
     def after(self, step: Step) -> None:
+        if self._wanted.quiet:
+            return
         if self._wanted.as_json:
             self.steps.append(step)
-        elif not self._wanted.quiet:
+        else:
             click.echo(words(step))
 
     def conclude(self, verdict: Verdict) -> None:
         """Say what the replay showed."""
-        found = verdict.divergence
+        self.verdict = verdict
         if self._wanted.as_json:
-            self._print_json(verdict)
-        elif found is not None:
-            click.echo(
-                f"DIVERGED at message {found.seq}, effect {found.ordinal}:\n"
-                f"  recorded: {found.recorded}\n  now:      {found.found}"
-            )
-        elif self._was_hit:
+            print_json(self.document())
+            return
+        if self._was_hit and verdict.divergence is None:
             # The rest of its turn was not run, and the record has one hash per turn.
             click.echo(f"stopped at message {verdict.last_seq}: --break-on is true for it")
-        elif not verdict.turns:
-            click.echo("nothing to replay: no message of it is kept in this range")
         else:
-            click.echo(
-                f"identical: messages {verdict.first_seq} to {verdict.last_seq} in "
-                f"{verdict.turns} turns, chain {verdict.chain.hex()}"
-            )
-        if self._break_on is not None and not self._was_hit and not self._wanted.as_json:
+            click.echo(_summary(verdict))
+        if self._break_on is not None and not self._was_hit:
             click.echo(f"--break-on was true for none of them: {self._wanted.break_on}")
 
-    def _print_json(self, verdict: Verdict) -> None:
+    def document(self) -> dict[str, object]:
+        """Return the verdict as `--json` prints it."""
+        verdict = self.verdict
+        assert verdict is not None, "the replay is done"
         found = verdict.divergence
-        print_json(
-            {
-                "address": self._wanted.address,
-                "first_seq": verdict.first_seq,
-                "last_seq": verdict.last_seq,
-                "turns": verdict.turns,
-                "identical": found is None,
-                "chain": verdict.chain.hex(),
-                "divergence": _Failed(*found) if found is not None else None,
-                "steps": [] if self._wanted.quiet else [step._asdict() for step in self.steps],
-            }
+        return {
+            "address": self._wanted.address,
+            "first_seq": verdict.first_seq,
+            "last_seq": verdict.last_seq,
+            "turns": verdict.turns,
+            "identical": found is None,
+            "chain": verdict.chain.hex(),
+            "divergence": _Failed(*found) if found is not None else None,
+            "steps": [step._asdict() for step in self.steps],
+        }
+
+
+def _summary(verdict: Verdict) -> str:
+    found = verdict.divergence
+    if found is not None:
+        return (
+            f"DIVERGED at message {found.seq}, effect {found.ordinal}:\n"
+            f"  recorded: {found.recorded}\n  now:      {found.found}"
         )
-
-
-def words(step: Step) -> str:
-    """Write one step for a person: the message, what it changed in the state, its effects."""
-    milliseconds = step.now_ns // 1_000_000 % 1_000
-    at = f"{time_of(step.now_ns)[:-1]}.{milliseconds:03d}Z"
-    head = f"#{step.seq}  {at}  from {step.sender}\n  {plain(step.message)}"
-    lines = [f"    {change}" for change in step.changes]
-    lines += [f"  → {plain(effect)}" for effect in step.effects]
-    return "\n".join([head, *lines])
-
-
-def plain(text: str) -> str:
-    """Write the JSON object in `text` as `tag name=value …`; the rest of the text stays."""
-    before, brace, _ = text.partition("{")
-    if not brace:
-        return text
-    try:
-        document, end = json.JSONDecoder().raw_decode(text, len(before))
-    except json.JSONDecodeError:
-        return text
-    parts = [str(document.pop("tag", ""))]
-    parts += [f"{name}={_value(value)}" for name, value in document.items() if value != ""]
-    return f"{before}{' '.join(part for part in parts if part)}{text[end:]}"
-
-
-def _value(value: object) -> str:
-    if isinstance(value, str) and value and not value.isspace() and " " not in value:
-        return value
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    if not verdict.turns:
+        return "nothing to replay: no message of it is kept in this range"
+    return (
+        f"identical: messages {verdict.first_seq} to {verdict.last_seq} in "
+        f"{verdict.turns} turns, chain {verdict.chain.hex()}"
+    )

@@ -15,7 +15,7 @@ from state.bodies import BlockCache, StoredBlock, fetch_block
 from state.database import Database, refusing
 from state.errors import DatabaseDamagedError, HistoryRetiredError
 from state.sql import fetch_all, fetch_one, fill
-from state.tables import Hours
+from state.tables import HOUR_NS, Hours
 from supervisor.actor import PUBLISH, SEND
 from supervisor.journal import Input, Pending, RecordedTurn, SetAside, Snapshot, StoredEffect, Turn
 
@@ -28,6 +28,7 @@ _TURNS_AFTER = (
     "SELECT last_seq, body FROM turn_{hour} WHERE actor = ? AND last_seq > ? "
     "ORDER BY last_seq LIMIT {count}"
 )
+_SINCE = "SELECT body FROM turn_{hour} WHERE actor = ? AND at_ns >= ? ORDER BY last_seq LIMIT 1"
 _turns = msgspec.msgpack.Decoder(list[Turn])
 
 
@@ -64,6 +65,16 @@ class History:
             if turn.first_seq > to_seq:
                 return
             yield turn
+
+    def turns_since(self, actor: int, at_ns: int) -> Iterator[RecordedTurn]:
+        """Yield the turns of `actor` committed in a group with anything of `at_ns` or later."""
+        for hour in self._hours(at_ns // HOUR_NS):
+            query = fill(_SINCE, hour=hour)
+            row = fetch_one(self._connection, query, (actor, at_ns))
+            if row is not None:
+                first_seq = self._decode(row[0])[0].first_seq
+                yield from self._after(actor, first_seq - 1, hour)
+                return
 
     def snapshot_before(self, actor: int, seq: int) -> Snapshot | None:
         """Return the newest good snapshot of `actor` that does not include message `seq`.

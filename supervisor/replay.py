@@ -5,6 +5,7 @@ code runs, through the same `Fold` as live, so what is seen is what happened.
 """
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -60,10 +61,6 @@ class Watcher:
         """Look before a message is handled; return True to end the replay after it."""
         return False
 
-    def handle(self, fold: Fold, one: Input, now_ns: int) -> Ran:
-        """Handle one message: the place for a debugger."""
-        return fold.run([one], now_ns, timed=False)
-
     def after(self, step: Step) -> None:
         """Look at what a message did."""
 
@@ -86,7 +83,6 @@ class Replay:
         self._from_seq = from_seq
         self._to_seq = to_seq
         self._is_ended = False
-        self._kinds = {tag_of(kind): kind for kind in all_messages()}
 
     def run(self, turns: Iterable[RecordedTurn]) -> Verdict:
         """Handle `turns` in order; stop at the first whose effects differ from the record.
@@ -147,29 +143,40 @@ class Replay:
         if not is_shown:
             return fold.run([one], now_ns, timed=False)
         was = msgspec.to_builtins(fold.state)
-        ends = self._watcher.before(Before(seq, self._decode(one.body), fold.state))
-        ran = self._watcher.handle(fold, one, now_ns)
+        ends = self._watcher.before(Before(seq, decode_input(one), fold.state))
+        ran = fold.run([one], now_ns, timed=False)
         if ran.crash is None:
-            self._watcher.after(self._step(one, now_ns, was, ran))
+            self._watcher.after(changed_step(fold, self._names, one, now_ns, was, ran))
         self._is_ended = ends
         return ran
 
-    def _decode(self, body: bytes) -> Message:
-        kind = self._kinds.get(tag_in(body), Message)
-        return msgspec.msgpack.decode(body, type=kind)
 
-    def _step(self, one: Input, now_ns: int, was: object, ran: Ran) -> Step:
-        sender = "runtime" if one.sender == RUNTIME else self._names.get(one.sender, "")
-        return Step(
-            seq=self._fold.seq,
-            now_ns=now_ns,
-            at_ns=one.at_ns,
-            sender=sender or f"#{one.sender}",
-            tag=tag_in(one.body),
-            message=readable(one.body),
-            changes=changes(was, msgspec.to_builtins(self._fold.state)),
-            effects=[words(effect) for effect in ran.effects],
-        )
+def decode_input(one: Input) -> Message:
+    """Return the message that was handled."""
+    kind = _kinds().get(tag_in(one.body), Message)
+    return msgspec.msgpack.decode(one.body, type=kind)
+
+
+@lru_cache(maxsize=1)
+def _kinds() -> dict[str, type[Message]]:
+    return {tag_of(kind): kind for kind in all_messages()}
+
+
+def changed_step(
+    fold: Fold, names: Mapping[int, str], one: Input, now_ns: int, was: object, ran: Ran
+) -> Step:
+    """Say what the message that `fold` handled last did; `was` is the state before it, as data."""
+    sender = "runtime" if one.sender == RUNTIME else names.get(one.sender, "")
+    return Step(
+        seq=fold.seq,
+        now_ns=now_ns,
+        at_ns=one.at_ns,
+        sender=sender or f"#{one.sender}",
+        tag=tag_in(one.body),
+        message=readable(one.body),
+        changes=changes(was, msgspec.to_builtins(fold.state)),
+        effects=[words(effect) for effect in ran.effects],
+    )
 
 
 def changes(was: object, now: object, path: str = "state") -> list[str]:

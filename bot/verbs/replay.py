@@ -5,12 +5,46 @@ import click
 from bot.errors import DIVERGED, OK, USAGE, FailedError, VerbError
 from bot.shared import data_dir_option, finish, folder_of, json_option
 
+HELP = r"""
+Run the past of the actor at ADDRESS again: its own code over its journalled messages.
 
-@click.command("replay")
-@click.argument("address")
+For each message it prints the message, what changed in the state, and the effects; and it
+compares the effects' hash chain with the recorded one. It only reads, also beside a running
+bot. Without --from it begins as early as the journal reaches back. ADDRESS may be a pattern:
+then each actor that matches has one line.
+
+With --pdb the debugger stops in the actor's own handler. Beside its own commands it has `nm`
+(into the next message), `back [N]` and `goto SEQ`: the state there is the one of then.
+
+Times are UTC: `2026-07-01T03:12:00Z`, `03:12` (the last time it was that late), `-5m`.
+
+\b
+Example:
+  bot replay /users/alice/vaults/kraken-sim-usdt/ledger --from 100 --to 120
+  bot replay /users/alice/vaults/kraken-sim-usdt/ledger --at 03:12
+  bot replay /risk --break-on 'message.__class__.__name__ == "KillSwitch"' --pdb
+  bot replay '/users/*' --quiet
+
+\b
+JSON: an object with address, first_seq, last_seq, identical, divergence, steps; for a pattern
+one with identical and actors, a list of those; for --last-crash one with address, after_seq,
+error, message.
+Exit codes: 0 identical, 1 no such actor or retired, 2 usage, 3 diverged, 8 data refused.
+"""
+
+
+@click.command("replay", help=HELP)
+@click.argument("address", default="")
+@click.option("--actor", metavar="PATTERN", help="The same as ADDRESS; `*` stands for anything.")
 @click.option("--config", "config_name", metavar="FILE", help="Configuration, as of `bot start`.")
 @click.option("--from", "from_seq", type=click.IntRange(1), metavar="SEQ", help="First message.")
 @click.option("--to", "to_seq", type=click.IntRange(1), metavar="SEQ", help="Last message.")
+@click.option("--at", metavar="TIME", help="From the first message handled at TIME or later.")
+@click.option("--last-crash", is_flag=True, help="Run the message that crashed it last again.")
+@click.option(
+    "--dead-letter", type=click.IntRange(1), metavar="ID",
+    help="Show the step in which the dead letter ID was sent; no ADDRESS is needed.",
+)  # fmt: skip
 @click.option(
     "--break-on", metavar="EXPR",
     help="Stop at the first message for which this Python expression over state, message and seq "
@@ -22,38 +56,34 @@ from bot.shared import data_dir_option, finish, folder_of, json_option
 @json_option
 def command(  # noqa: PLR0913 - one argument per option
     address: str,
+    actor: str | None,
+    at: str | None,
+    dead_letter: int | None,
     config_name: str | None,
+    data_dir: str | None,
+    *,
     from_seq: int | None,
     to_seq: int | None,
     break_on: str | None,
-    data_dir: str | None,
-    *,
+    last_crash: bool,
     with_pdb: bool,
     quiet: bool,
     as_json: bool,
 ) -> None:
-    r"""Run the past of the actor at ADDRESS again: its own code over its journalled messages.
-
-    For each message it prints the message, what changed in the state, and the effects; and it
-    compares the effects' hash chain with the recorded one. It only reads, also beside a running
-    bot. Without --from it begins as early as the journal reaches back.
-
-    \b
-    Example:
-      bot replay /users/alice/vaults/kraken-sim-usdt/ledger --from 100 --to 120
-      bot replay /risk --break-on 'message.__class__.__name__ == "KillSwitch"' --pdb
-
-    \b
-    JSON: an object with address, first_seq, last_seq, identical, divergence, steps.
-    Exit codes: 0 identical, 1 no such actor or retired, 2 usage, 3 diverged, 8 data refused.
-    """
+    """Run the past of an actor again."""
     if as_json and with_pdb:
         raise click.UsageError("--pdb is a conversation and --json is one document: choose one")
-    from bot.replaying import ReplayError, Wanted, replay
+    if bool(address) + bool(actor) + (dead_letter is not None) != 1:
+        raise click.UsageError("name one ADDRESS (or --actor PATTERN, or --dead-letter ID)")
+    from bot.past import PastError
+    from bot.replaying import Wanted, replay
     from state.errors import StateError
 
     wanted = Wanted(
-        address=address,
+        address=address or actor or "",
+        at_ns=_time_ns(at),
+        last_crash=last_crash,
+        dead_letter=dead_letter,
         from_seq=from_seq,
         to_seq=to_seq,
         break_on=break_on,
@@ -67,9 +97,19 @@ def command(  # noqa: PLR0913 - one argument per option
         raise FailedError(error) from error
     except SyntaxError as error:
         raise click.UsageError(f"--break-on is no Python expression: {error}") from error
-    except ReplayError as error:
+    except PastError as error:
         raise VerbError(str(error)) from error
     finish(OK if is_identical else DIVERGED)
+
+
+def _time_ns(at: str | None) -> int | None:
+    from bot.times import TimeTextError, time_ns
+    from supervisor.clock import wall_ns
+
+    try:
+        return None if at is None else time_ns(at, wall_ns())
+    except TimeTextError as error:
+        raise click.UsageError(str(error)) from error
 
 
 assert click.UsageError.exit_code == USAGE, "wrong usage has the exit code that click gives it"

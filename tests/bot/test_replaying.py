@@ -1,17 +1,20 @@
 """`bot replay` over a small recorded life of the real tree: shown, stopped in, refused."""
 
+import json
 import os
 import pty
 import select
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from bot import cli
-from bot.replaying import plain
+from bot.replay_words import plain
+from state.look import Look
 from tests.tidy.sources import ROOT
 
 VAULT = "/users/alice/vaults/kraken-sim-usdt"
@@ -124,9 +127,9 @@ class Conversation:
         os.write(self._master, f"{line}\n".encode())
         return self.until("(Pdb) ")
 
-    def last(self, line: str) -> str:
+    def last(self, line: str, said: str) -> str:
         os.write(self._master, f"{line}\n".encode())
-        return self.until("--break-on is true")
+        return self.until(said)
 
     def ended(self) -> int:
         _, status = os.waitpid(self.pid, 0)
@@ -143,9 +146,86 @@ def test_pdb_stops_in_the_actors_own_handler_with_its_true_state(folder: Path) -
     assert "VaultConfigured" in it.say("p type(message).__name__")
     assert "\n0\r" in it.say("p state.pool_minor")
     assert "ctx" in it.say("p sorted(locals())")
-    said = it.last("c")
+    said = it.last("c", "the record ends with message")
     assert "state.pool_minor: 0 → 500000000000" in said
     assert it.ended() == 0
+
+
+def test_pdb_goes_forward_and_backward_by_message(folder: Path) -> None:
+    it = Conversation(folder, LEDGER, "--from", "2", "--pdb")
+    it.until("(Pdb) ")
+    assert "'VaultConfigured'" in it.say("p type(message).__name__")
+    assert "state.pool_minor: 0 → 500000000000" in it.say("nm")
+    assert "\n500000000000\r" in it.say("p state.pool_minor")
+    there = it.say("p type(message).__name__, ctx.seq")
+    it.say("goto 6")
+    assert ", 6)" in it.say("p type(message).__name__, ctx.seq")
+    it.say("back 3")
+    assert it.say("p type(message).__name__, ctx.seq") == there, "the same message, again"
+    it.say("back")
+    assert "\n0\r" in it.say("p state.pool_minor"), "the state of then"
+    assert "is no message to go to" in it.say("back 7")
+    it.last("q", "\n")
+    assert it.ended() == 0
+
+
+def test_a_pattern_has_a_line_for_each_actor(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert replay(folder, f"{VAULT}/*") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(": ")[0] for line in lines] == [
+        LEDGER, f"{VAULT}/guard", f"{VAULT}/sleeves/quiet", f"{VAULT}/sleeves/flash"
+    ]  # fmt: skip
+    assert all("identical: messages 1 to" in line for line in lines)
+    assert replay(folder, "--actor", "/nobody/*") == 1
+    assert "no actor that has run matches /nobody/*" in capsys.readouterr().err
+    assert replay(folder, f"{VAULT}/*", "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["identical"] is True
+    assert document["actors"][0]["address"] == LEDGER
+
+
+def test_a_time_stands_for_the_message_handled_then(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert replay(folder, LEDGER, "--json") == 0
+    steps = json.loads(capsys.readouterr().out)["steps"]
+    wanted = next(step for step in steps if step["now_ns"] > steps[0]["now_ns"])
+    seconds, rest_ns = divmod(wanted["now_ns"], 10**9)
+    at = f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest_ns // 1_000:06d}Z"
+    assert replay(folder, LEDGER, "--at", at, "--json") == 0
+    first = json.loads(capsys.readouterr().out)["steps"][0]
+    assert first["now_ns"] == wanted["now_ns"]
+    assert first["seq"] > 1
+    assert replay(folder, LEDGER, "--at", "2036-01-01") == 1
+    assert "no message since then" in capsys.readouterr().err
+    assert replay(folder, LEDGER, "--at", "soon") == 2
+
+
+def test_a_letter_leads_to_the_step_that_sent_it(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Look(folder) as look:
+        number = look.names()[LEDGER]
+        turns = look.history().turns(number, 1, 2**62)
+        turn = next(turn for turn in turns if any(effect[2] for effect in turn.effects))
+        position = next(effect[2] for effect in turn.effects if effect[2])
+    assert replay(folder, "--dead-letter", str(position), "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    (step,) = document["steps"]
+    assert document["address"] == LEDGER
+    assert turn.first_seq <= step["seq"] < turn.first_seq + len(turn.inputs)
+    assert any(effect.startswith("send ") for effect in step["effects"])
+    assert replay(folder, "--dead-letter", str(10**9)) == 1
+    assert replay(folder, LEDGER, "--dead-letter", str(position)) == 2
+
+
+def test_without_a_crash_there_is_none_to_look_at(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert replay(folder, LEDGER, "--last-crash") == 1
+    assert "no message of it is in quarantine" in capsys.readouterr().err
 
 
 def test_messages_are_words() -> None:

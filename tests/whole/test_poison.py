@@ -87,6 +87,12 @@ async def test_in_a_sleeve_it_freezes_the_sleeve_alone(tmp_path: Path) -> None:
     assert not blocking
     async with running(folder) as world:
         assert world.state(QUIET).life is Life.FROZEN
+        code, said = await world.verb("replay", QUIET, "--last-crash", "--json")
+        assert code == 0, said
+        # It was this test that crashed it, so its own code gets over that message.
+        crash = json.loads(said)
+        assert (crash["error"], crash["message"]["tag"]) == ("", "market.BookTop")
+        assert crash["after_seq"] > 0
         await world.trades(1)
         code, said = await world.verb("resume", QUIET)
         assert code == 0, said
