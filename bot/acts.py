@@ -6,9 +6,11 @@ from functools import partial
 
 import trio
 
+from bot.actor_acts import ActorActs
 from bot.board import Board
 from bot.vault_acts import RefusedError, VaultActs
 from messages import money
+from messages.actor_control import ActorAct
 from messages.base import Message
 from messages.control import (
     Act,
@@ -30,8 +32,8 @@ from messages.control import (
 from messages.money import Acknowledged
 from messages.views import CheckView
 from state.store import Store
-from supervisor.cell import NotBlockedError
 from supervisor.control import Desk
+from supervisor.poison import NotBlockedError
 from supervisor.system import System
 
 RISK = "/risk"
@@ -56,10 +58,22 @@ class Acts:
         self._system = system
         self._store = store
         self._vaults = VaultActs(board)
+        self.actors = ActorActs(system)
         self._stop = stop
 
     async def do(self, request: Act, operator: str, desk: Desk) -> Answer:
         """Do one act and say what was done."""
+        if isinstance(request, ActorAct):
+            audit = partial(self._audit, request, operator, desk)
+            return await self.actors.do(request, operator, desk, audit)
+        if isinstance(request, Stop):
+            self._audit(request, operator, desk, "/", request.reason)
+            await desk.committed()
+            self._stop()
+            return _done(request, "the bot is stopping in good order")
+        return await self._trade(request, operator, desk)
+
+    async def _trade(self, request: Act, operator: str, desk: Desk) -> Answer:
         if isinstance(request, Pause | Resume | Close):
             return await self._set_sleeves(request, operator, desk)
         if isinstance(request, KillSwitch):
@@ -68,13 +82,8 @@ class Acts:
             return await self._release(request, operator, desk)
         if isinstance(request, CancelAll):
             return await self._cancel_all(request, operator, desk)
-        if isinstance(request, Allocate | SetTradeable | CheckVault):
-            return await self._do_to_vault(request, operator, desk)
-        assert isinstance(request, Stop), "these are all acts"
-        self._audit(request, operator, desk, "/", request.reason)
-        await desk.committed()
-        self._stop()
-        return _done(request, "the bot is stopping in good order")
+        assert isinstance(request, Allocate | SetTradeable | CheckVault), "these are all acts"
+        return await self._do_to_vault(request, operator, desk)
 
     async def reconcile(self, desk: Desk) -> list[CheckView]:
         """Compare all accounts with their venues now."""

@@ -19,6 +19,7 @@ from bot.views import (
     tree_node,
     tree_rows,
 )
+from messages.actor_control import Inspect
 from messages.base import Message
 from messages.control import (
     ROWS_MAX,
@@ -147,6 +148,9 @@ class DaemonAnswers:
             return await self._answer_orders(request)
         if isinstance(request, Fills):
             return await self._answer_fills(request)
+        if isinstance(request, Inspect):
+            assert self._acts is not None, "the tree runs"
+            return self._acts.actors.look(request)
         if isinstance(request, Ledger):
             return await self._answer_ledger(request, desk)
         return self._answer_from_memory(request)

@@ -11,7 +11,7 @@ import msgspec
 from bot.environment import Environment
 from bot.errors import ERROR, OK, TIMED_OUT, FailedError, VerbError
 from messages.control import Answer, Outcome, Request
-from messages.views import AnyView, ViewRow, json_document
+from messages.views import ViewRow, json_document
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -75,7 +75,7 @@ class AnswerError(VerbError):
         self.ends_with(TIMED_OUT if answer.outcome is Outcome.UNKNOWN else ERROR)
 
 
-def print_rows(rows: Sequence[AnyView]) -> None:
+def print_rows(rows: Sequence[ViewRow]) -> None:
     """Print a list of rows as the one document of `--json`."""
     click.echo(json_document(rows))
 

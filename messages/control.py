@@ -40,8 +40,27 @@ from typing import Annotated, cast
 
 import msgspec
 
+from messages.actor_control import (
+    Inspect,
+    ReplaceState,
+    RestartActor,
+    ResumeActor,
+    SuspendActor,
+    TraceActor,
+)
+from messages.control_base import (
+    Act,
+    Address,
+    FromClient,
+    Request,
+    RequestId,
+    Text,
+)
 from messages.framing import FRAME_BYTES_MAX, FrameReader
+from messages.inspection import ActorRow
 from messages.views import AnyView
+
+__all__ = ["Act", "Address", "FromClient", "Request", "RequestId", "Text"]
 
 PROTOCOL_VERSION = 1
 
@@ -74,22 +93,15 @@ PING_EVERY_S = 1
 # Ten missed pings; the same patience for a terminal that does not read.
 IDLE_MAX_S = 10
 STALL_MAX_S = 10
-# Above the longest act (a kill switch that waits for every line), below a person's patience.
-TIMEOUT_MS_MAX = 120_000
-TIMEOUT_MS = 10_000
 
 assert REQUEST_BYTES_MAX <= FRAME_BYTES_MAX, "a request is a small frame"
 assert FRAME_BYTES_MAX < OUTBOX_BYTES_MAX, "an outbox holds at least one frame of any size"
 assert PING_EVERY_S * 3 <= IDLE_MAX_S, "one late ping must not end a connection"
 
-RequestId = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-Address = Annotated[str, msgspec.Meta(pattern="^/", max_length=512)]
-Text = Annotated[str, msgspec.Meta(max_length=500)]
 # As `messages.settings.Amount`: what an int64 of minor units can hold.
 Amount = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,15}(\.[0-9]{1,12})?$")]
 Limit = Annotated[int, msgspec.Meta(ge=1, le=ROWS_MAX)]
 Rate = Annotated[float, msgspec.Meta(ge=RATE_HZ_MIN, le=RATE_HZ_MAX)]
-TimeoutMs = Annotated[int, msgspec.Meta(ge=1, le=TIMEOUT_MS_MAX)]
 
 
 class View(Enum):
@@ -160,12 +172,6 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     rate_hz_max: float = RATE_HZ_MAX
     requests_max: int = REQUESTS_MAX
     idle_max_s: int = IDLE_MAX_S
-
-
-class FromClient(
-    msgspec.Struct, frozen=True, kw_only=True, tag_field="tag", forbid_unknown_fields=True
-):
-    """The base of what clients send; a field that the daemon does not know is refused."""
 
 
 class FromServer(msgspec.Struct, frozen=True, kw_only=True, tag_field="tag", omit_defaults=True):
@@ -287,14 +293,6 @@ class Delta(FromServer, frozen=True, kw_only=True, tag="control.Delta"):
 # --- requests
 
 
-class Request(FromClient, frozen=True, kw_only=True):
-    """The base of everything that gets an `Answer`."""
-
-    request_id: RequestId
-    timeout_ms: TimeoutMs = TIMEOUT_MS
-    """From the daemon's receipt; then the answer is UNKNOWN (acts) or ERROR (queries)."""
-
-
 class Status(Request, frozen=True, kw_only=True, tag="control.Status"):
     """Query: one `StatusView`."""
 
@@ -343,10 +341,6 @@ class Fate(Request, frozen=True, kw_only=True, tag="control.Fate"):
     """Query: what became of the act `of`; its recorded outcome and text, or UNKNOWN."""
 
     of: RequestId
-
-
-class Act(Request, frozen=True, kw_only=True):
-    """The base of requests that change something; read-only clients are DENIED."""
 
 
 class Pause(Act, frozen=True, kw_only=True, tag="control.Pause"):
@@ -432,7 +426,7 @@ class Answer(FromServer, frozen=True, kw_only=True, tag="control.Answer"):
     outcome: Outcome
     text: str = ""
     """For a person: what was done, or what to do next. May be empty for a query that is OK."""
-    rows: tuple[AnyView, ...] = ()
+    rows: tuple[AnyView | ActorRow, ...] = ()
     next: str = ""
     """`after` of the next page; empty on the last."""
 
@@ -445,6 +439,7 @@ AnyRequest = (
     | Fills
     | Ledger
     | Log
+    | Inspect
     | Fate
     | Pause
     | Resume
@@ -455,6 +450,11 @@ AnyRequest = (
     | CheckVault
     | KillSwitch
     | Release
+    | SuspendActor
+    | ResumeActor
+    | RestartActor
+    | TraceActor
+    | ReplaceState
     | Stop
 )
 ClientFrame = Hello | Ping | Subscribe | Unsubscribe | AnyRequest

@@ -8,33 +8,41 @@ more and then set aside.
 import logging
 import traceback
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any
 
-import msgspec
 import trio
 
-from messages.base import Message, encode, tag_in, tag_of
-from messages.runtime import Blocked, Booted, Down, Quarantined, Stuck, TimerFired, Unblocked
+from messages.base import Message, encode, tag_in
+from messages.runtime import (
+    Blocked,
+    Booted,
+    Down,
+    Quarantined,
+    StateReplaced,
+    Stuck,
+    TimerFired,
+    Unblocked,
+)
 from supervisor import limits
 from supervisor.actor import STOP, Actor
-from supervisor.clock import Clock
+from supervisor.clock import NANOSECONDS_PER_SECOND, perf_ns
 from supervisor.fold import Fold, NondeterminismError, Ran
+from supervisor.house import House
 from supervisor.journal import (
     RUNTIME,
     STREAMED,
     Envelope,
-    Journal,
     RecordedTurn,
     SetAside,
     Snapshot,
     Turn,
 )
 from supervisor.mailbox import Mailbox
-from supervisor.router import Router
+from supervisor.notes import Noted, Notes
+from supervisor.poison import NotBlockedError, quarantined
 from supervisor.spec import NORMAL, SHUTDOWN, ChildSpec, Ended, ExitReason, Poison
 from supervisor.statistics import CellStatistics
-from supervisor.stuck import Sampler, StruckError
-from supervisor.timers import Timers
+from supervisor.stuck import StruckError
 
 logger = logging.getLogger("supervisor")
 
@@ -53,25 +61,6 @@ class TailDivergedError(Exception):
         self.address = address
 
 
-class House(Protocol):
-    """What a cell needs of the system around it."""
-
-    router: Router
-    journal: Journal
-    clock: Clock
-    timers: Timers
-    sampler: Sampler
-    gate: trio.Event
-    """Set once every cell is restored: before that nothing is handled."""
-    paranoid: bool
-
-    def crowded(self, by: int) -> None:
-        """Count mailboxes over their soft limit."""
-
-    def tail_grew(self, by: int) -> None:
-        """Count bytes kept in memory for crashes."""
-
-
 class Cell:
     """One actor's place in the tree."""
 
@@ -82,12 +71,16 @@ class Cell:
         self.address = address
         self.actor_id = house.router.enroll(address)
         self.spec = spec
-        self.mailbox = Mailbox(address, house.crowded)
+        self.mailbox = Mailbox(address, self._crowded)
         self.incarnation = 0
         self.blocked: SetAside | None = None
         self.fold: Fold | None = None
-        self.overruns = 0
-        """Turns that took longer than the step budget and could not be ended."""
+        self.notes = Notes()
+        self.suspended = False
+        """An operator has it handle nothing but what the runtime says."""
+        self.is_passive = False
+        """It was idle: its state is in its snapshot only, until the next message."""
+        self._kinds: frozenset[type[Message]] = frozenset()
         self._house = house
         self._tail: list[RecordedTurn] = []
         self._tail_bytes = 0
@@ -120,8 +113,10 @@ class Cell:
     def tell(self, message: Message) -> None:
         """Have the runtime tell the actor something, ahead of what waits, if it matters to it."""
         matters = isinstance(message, Quarantined) and message.timer_name
-        if self.fold is None or not (matters or self.fold.handles(type(message))):
-            return
+        if matters or type(message) in self._kinds:
+            self._tell(message)
+
+    def _tell(self, message: Message) -> None:
         router = self._house.router
         position = router.next_position()
         now_ns = self._house.clock.now_ns()
@@ -150,6 +145,8 @@ class Cell:
                 break
         fold.context.continue_as(house.journal.lineage)
         self.fold = fold
+        self._kinds = fold.kinds
+        self.is_passive = False
         self.incarnation += 1
         self._stopping = False
         self._waiting_for_gate = trio.CancelScope()
@@ -207,15 +204,19 @@ class Cell:
         if not self._house.gate.is_set():
             with self._waiting_for_gate:
                 await self._house.gate.wait()
+        self.notes.begin(self._house.clock.now_ns())
         try:
             while True:
                 self._arm()
-                blocked = self.blocked is not None
-                await self.mailbox.wait(system_only=blocked)
+                if self.spec.passivate_after_ns:
+                    await self._wait_or_rest()
+                else:
+                    await self.mailbox.wait(system_only=self.is_held)
                 if self._stopping:
                     self.take_snapshot()
                     return SHUTDOWN
-                ended = self.turn(system_only=blocked)
+                # Looked at again: an operator may have said so meanwhile.
+                ended = self.turn(system_only=self.is_held)
                 if ended is not None:
                     return ended
         except MemoryError:
@@ -236,11 +237,11 @@ class Cell:
 
     def turn(self, *, system_only: bool = False) -> ExitReason | None:
         """Handle the next batch; return why the incarnation ended, if it did."""
-        fold = self.fold
-        assert fold is not None, "an incarnation has a fold"
         batch = self.mailbox.take(system_only=system_only)
         if not batch:
             return None
+        fold = self._reload() if self.is_passive else self.fold
+        assert fold is not None, "an incarnation has a fold"
         first_seq = fold.seq + 1
         now_ns = self._house.clock.now_ns()
         ran = self._handle(fold, batch, now_ns)
@@ -262,11 +263,13 @@ class Cell:
 
     def _handle(self, fold: Fold, batch: list[Envelope], now_ns: int) -> Ran:
         sampler = self._house.sampler
+        began_ns = perf_ns()
         sampler.begin(fold, self.spec.step_budget_ns)
         ran = fold.run(batch, now_ns, timed=True)
         over_ns = sampler.end()
+        self.notes.times.note(perf_ns() - began_ns, ran.handled or 1)
         if over_ns:
-            self.overruns += 1
+            self.notes.overruns += 1
             logger.warning(
                 "%s used %d ms of processor time in one go, and could not be struck there",
                 self.address, over_ns // 1_000_000,
@@ -298,25 +301,79 @@ class Cell:
         inputs: Any = handled
         turn = RecordedTurn(first_seq, now_ns, inputs, ran.counts, [], chain)
         self._grow_tail(turn, sum([len(envelope[4]) for envelope in handled]))
+        noted = Noted(first_seq, now_ns, handled, ran.counts, ran.effects, chain)
+        self.notes.turn(noted, house.router.names)
         if outboxes:
             house.router.deliver(outboxes)
 
     def _arm(self) -> None:
         fold = self.fold
-        assert fold is not None, "an incarnation has a fold"
-        if fold.timers_moved:
+        if fold is not None and fold.timers_moved:
             fold.timers_moved = False
             self._house.timers.arm(self, fold.timers, self.spec.timers_after)
+
+    # --- being held up, and resting
+
+    @property
+    def is_held(self) -> bool:
+        """Whether only what the runtime says is handled now."""
+        return self.suspended or self.blocked is not None
+
+    def suspend(self) -> None:
+        """Handle nothing but what the runtime says, until `resume`; what comes in waits."""
+        self.suspended = True
+
+    def resume(self) -> None:
+        """Handle again what waits."""
+        self.suspended = False
+        self.mailbox.wake()
+
+    def _crowded(self, by: int) -> None:
+        if by > 0 and self.suspended:
+            # A suspended actor must not fill the process: the hard limit would end it.
+            logger.warning("%s is resumed: too many messages wait for it", self.address)
+            self.resume()
+        self._house.crowded(by)
+
+    def replace_state(self, state: bytes, operator: str, reason: str) -> None:
+        """Have the actor go on from `state`, encoded; journalled like a message, and as one."""
+        assert self.is_held, "the state of an actor that goes on is not the one that was looked at"
+        self._tell(StateReplaced(state=state, operator=operator, reason=reason))
+
+    async def _wait_or_rest(self) -> None:
+        with trio.move_on_after(self.spec.passivate_after_ns / NANOSECONDS_PER_SECOND) as idle:
+            await self.mailbox.wait(system_only=self.is_held)
+        if idle.cancelled_caught and self.fold is not None and not self.is_held:
+            self.take_snapshot()
+            self.fold = None
+            self.is_passive = True
+
+    def _reload(self) -> Fold:
+        fold = self.fold = self._new_fold()
+        fold.context.continue_as(self._house.journal.lineage)
+        self.is_passive = False
+        return fold
+
+    def fold_to_look_at(self) -> Fold | None:
+        """Return the state as it stands; of one that rests a copy; None after a crash."""
+        return self._new_fold() if self.is_passive else self.fold
+
+    @property
+    def seq(self) -> int:
+        """The number of the last message handled; 0 while a crash is being recovered from."""
+        if self.fold is not None:
+            return self.fold.seq
+        return self._snapshot.seq if self.is_passive and self._snapshot is not None else 0
 
     # --- snapshots
 
     def take_snapshot(self) -> None:
         """Write the state after the last message handled; the tail is then no longer needed."""
-        fold = self.fold
-        assert fold is not None, "only a running incarnation has a state"
+        assert self.has_state, "only a running incarnation has a state"
         now_ns = self._house.clock.now_ns()
-        if self._tail or self._snapshot is None:
-            self._snapshot = fold.snapshot(now_ns)
+        if self.fold is not None and (self._tail or self._snapshot is None):
+            self._snapshot = self.fold.snapshot(now_ns)
+        assert self._snapshot is not None, "who rests has a snapshot"
         self._house.journal.snapshot(self._snapshot)
         self.snapshot_ns = now_ns
         self._house.tail_grew(-self._tail_bytes)
@@ -327,6 +384,11 @@ class Cell:
             self._tail_messages >= self._snapshot_messages
             or self._tail_bytes >= limits.SNAPSHOT_TAIL_BYTES
         )
+
+    @property
+    def has_state(self) -> bool:
+        """Whether it can be snapshotted: it runs or rests, and has not crashed."""
+        return self.fold is not None or self.is_passive
 
     @property
     def tail_bytes(self) -> int:
@@ -357,6 +419,7 @@ class Cell:
             self.mailbox.put_back(rest[1:])
             self._set_aside(poison, "".join(traceback.format_exception(error)))
         if isinstance(error, StruckError):
+            self.notes.struck += 1
             self.tell(Stuck(position=poison[0], used_ns=error.used_ns))
         # Half a message is in this state: nobody may see or snapshot it.
         self.fold = None
@@ -378,7 +441,7 @@ class Cell:
             self.blocked = item
             self.notify(Blocked(address=self.address, position=position, error=last_line))
         else:
-            self.tell(_quarantined(poison, last_line))
+            self.tell(quarantined(poison, last_line))
 
     def release(self, *, discard: bool, operator: str, reason: str) -> int:
         """End the block: have its message handled again, or never; return its position."""
@@ -415,31 +478,10 @@ class Cell:
             address=self.address,
             kind=self.kind,
             incarnation=self.incarnation,
-            seq=fold.seq if fold else 0,
+            seq=self.seq,
             mailbox=self.mailbox.statistics(),
             tail_messages=self._tail_messages,
             blocked=self.blocked is not None,
+            suspended=self.suspended,
             timers=len(fold.timers) if fold else 0,
         )
-
-
-def _quarantined(poison: Envelope, error: str) -> Quarantined:
-    position, body = poison[0], poison[4]
-    tag = tag_in(body)
-    if tag != tag_of(TimerFired):
-        return Quarantined(position=position, tag_set_aside=tag, error=error)
-    fired = msgspec.msgpack.decode(body, type=TimerFired)
-    return Quarantined(
-        position=position,
-        tag_set_aside=tag,
-        error=error,
-        timer_name=fired.name,
-        timer_due_ns=fired.due_ns,
-    )
-
-
-class NotBlockedError(Exception):
-    """There is nothing to retry or discard."""
-
-    def __init__(self, address: str) -> None:
-        super().__init__(f"{address} has no message set aside that blocks it: see `bot tree`")

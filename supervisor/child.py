@@ -123,6 +123,8 @@ class Child:
         self.streak = 0
         """Restarts in a row, without an uptime long enough to forgive them."""
         self.started_ns = 0
+        self.due_ns = 0
+        """When it is tried again, while it waits or is halted."""
         self.last_exit: ExitReason | None = None
         self.attempt = 0
         """Numbers starts and waits: news of an older one is stale."""

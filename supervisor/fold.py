@@ -116,9 +116,19 @@ class Fold:
         """Timers that are set: name → (due_ns, period_ns)."""
         return self.context.timers
 
-    def handles(self, kind: type[Message]) -> bool:
-        """Return whether the actor has a handler for `kind`."""
-        return kind in self._own
+    @property
+    def kinds(self) -> frozenset[type[Message]]:
+        """What the actor has handlers for."""
+        return self._own
+
+    @property
+    def state_type(self) -> type[AnyState]:
+        """The class of the actor's state."""
+        return self.actor.state_type
+
+    def encoded_state(self) -> bytes:
+        """Return the state as a snapshot holds it."""
+        return _encode_state(self.state)
 
     def load(self, snapshot: Snapshot) -> None:
         """Go to the state of `snapshot`, migrating it if an older version of the class wrote it."""

@@ -8,6 +8,7 @@ message is dropped when too many wait, and the drop is announced before the next
 import math
 from collections import deque
 from collections.abc import Callable
+from itertools import islice
 from typing import cast
 
 import msgspec
@@ -169,6 +170,13 @@ class Mailbox:
                     batch += [plain.popleft() for _ in range(room)]
         self._shrink(len(batch))
         return batch
+
+    def peek(self, count: int) -> tuple[list[Envelope], list[Envelope]]:
+        """Return the first `count` that wait in the system lane and in the normal one."""
+        self._drain()
+        entries = islice(self._normal, count)
+        normal = [self._slots[entry] if isinstance(entry, str) else entry for entry in entries]
+        return list(islice(self._system, count)), normal
 
     def discard(self) -> list[Envelope]:
         """Empty the mailbox, counting what was in it as dead; return what that was."""

@@ -14,6 +14,7 @@ from supervisor.clock import Clock
 from supervisor.ids import IdFactory
 from supervisor.journal import RUNTIME, STREAMED, Envelope, Journal
 from supervisor.mailbox import MailboxStatistics
+from supervisor.notes import Notes
 from supervisor.port import Command, Port
 from supervisor.router import DeadLetter, Router
 from supervisor.spec import NORMAL, ChildSpec, Ended, ExitReason
@@ -59,6 +60,7 @@ class PortCell:
         self._stopping = False
         self.sent = self.handled = self.dead = self.dropped = 0
         self.queued_max = 0
+        self.notes = Notes()
 
     # --- what enters
 
@@ -150,6 +152,7 @@ class PortCell:
         port = self._port
         assert port is not None, "an incarnation has a port"
         reason = NORMAL
+        self.notes.begin(self._house.clock.now_ns())
         try:
             async with trio.open_nursery() as nursery:
                 self.nursery = nursery
@@ -222,6 +225,12 @@ class PortCell:
                 self.actor_id, command.sender, outcome, concludes=command.position
             )
         return True
+
+    def waiting(self) -> tuple[list[Command], list[Command]]:
+        """Return the commands that it took and did not conclude, and those it did not take yet."""
+        queued = {command.position for command in self._queue}
+        pending = [c for position, c in self._pending.items() if position not in queued]
+        return pending, list(self._queue)
 
     async def ready(self) -> None:
         await self._house.ready()

@@ -183,6 +183,8 @@ class ChildSpec(msgspec.Struct, frozen=True, kw_only=True):
     poison: Poison = Poison.SKIP
     step_budget_ns: int = limits.STEP_BUDGET_NS
     """Processor time that handling one message may take; then the actor is struck; 0: never."""
+    passivate_after_ns: int = 0
+    """For actors: once idle for so long, only the snapshot is kept until the next message."""
     monitored_by: tuple[str, ...] = ()
     """Addresses that are told `Down`, `Blocked` and `Unblocked` of this child."""
     timers_after: str = ""

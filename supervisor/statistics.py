@@ -16,6 +16,7 @@ class CellStatistics(msgspec.Struct, frozen=True, kw_only=True):
     mailbox: MailboxStatistics
     tail_messages: int = 0
     blocked: bool = False
+    suspended: bool = False
     timers: int = 0
 
 
@@ -26,7 +27,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     """supervisor, actor or port."""
     state: str
-    """starting, running, blocked, backoff, stopped, halted."""
+    """starting, running, blocked, suspended, backoff, stopped, halted."""
     incarnation: int
     restarts: int
     last_exit: str

@@ -396,6 +396,7 @@ class Supervising:
     def _later(self, child: Child, delay_ns: int) -> None:
         attempt = child.supersede()
         child.waiting = trio.CancelScope()
+        child.due_ns = self._house.clock.now_ns() + delay_ns
         assert self._life.nursery is not None, "a supervisor that waits runs"
         self._life.nursery.start_soon(self._wait_then_try, child, attempt, child.waiting, delay_ns)
 

@@ -254,7 +254,7 @@ class System:
         if self.journal.tail_lineage == self.journal.lineage:
             return
         for cell in self.cells.values():
-            if cell.fold is not None:
+            if cell.has_state:
                 cell.take_snapshot()
         self.journal.adopt_lineage()
         await self.journal.committed()
@@ -335,7 +335,7 @@ class System:
         due = set() if is_full else set(self.journal.due_snapshots(self.clock.now_ns()))
         if not (is_full or due):
             return
-        running = [cell for cell in self.cells.values() if cell.fold is not None]
+        running = [cell for cell in self.cells.values() if cell.has_state]
         if is_full and running:
             max(running, key=lambda cell: cell.tail_bytes).take_snapshot()
             return
@@ -371,6 +371,11 @@ class System:
                 )
         raise LookupError("the root has no supervisor: use `bot stop`")
 
+    def child_at(self, address: str) -> Child:
+        """Return the child at `address`; raise `LookupError` naming the nearest that exists."""
+        supervisor, name = self.supervisor_of(address)
+        return supervisor.find(name)
+
     @property
     def restarts(self) -> int:
         """Restarts of all children since the process started."""
@@ -397,10 +402,12 @@ def _node(runner: Runner, child: Child | None) -> Node:
     children: tuple[Node, ...] = ()
     if isinstance(runner, Supervisor):
         children = tuple(_node(below.runner, below) for below in runner.children)
+    if figures.blocked or (figures.suspended and state == "running"):
+        state = "blocked" if figures.blocked else "suspended"
     return Node(
         address=runner.address,
         kind=runner.kind,
-        state="blocked" if figures.blocked else state,
+        state=state,
         incarnation=figures.incarnation,
         restarts=child.restarts if child else 0,
         last_exit=str(child.last_exit) if child and child.last_exit else "",

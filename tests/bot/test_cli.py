@@ -86,6 +86,10 @@ REQUIRED = {
     "allocate": ["/users/alice/vaults/kraken-sim-usdt/sleeves/flash", "1", "--yes"],
     "tradeable": ["/users/alice/vaults/kraken-sim-usdt", "1", "--yes"],
     "actor retry": ["/risk"],
+    **{
+        f"actor {verb}": ["/risk"]
+        for verb in ("stats", "state", "trace", "stack", "inbox", "suspend", "resume", "restart")
+    },
     "actor discard": ["/risk", "--reason", "x"],
 }
 

@@ -203,7 +203,7 @@ async def test_off_the_main_thread_it_only_reports_and_says_so(
                 post(run.system, "/spin", Add(amount=1))
                 await settled()
             assert spun(run.system).value == 1
-            return run.system.cells["/spin"].overruns
+            return run.system.cells["/spin"].notes.overruns
 
     monkeypatch.setattr(Spinner, "on_add", long)
     found: list[int] = []
