@@ -19,11 +19,13 @@ SCALES = {
     "journal": 0.02,
     "recovery": 0.01,
     "restart": 0.05,
+    "rest": 0.05,
+    "sockets": 0.05,
     "stuck": 0.05,
     "tick-to-order": 0.01,
 }
 # They start whole bots and exchanges: seconds on a free machine, more on this one.
-LONG = {"footprint", "recovery", "tick-to-order"}
+LONG = {"footprint", "recovery", "rest", "sockets", "tick-to-order"}
 UNITS = ("_per_s", "_ms", "_us", "_mb", "_percent", "_bytes", "_ns_per_hop", "_ns_per_message")
 COUNTS = {"times_stock", "times_bus", "commits", "actors", "rows", "messages_folded"} | {
     "orders",
