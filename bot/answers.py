@@ -10,15 +10,8 @@ from bot.board import Board, total_by_asset
 from bot.ledger_checks import balance_views, check_books
 from bot.logs import Memory
 from bot.news import News
-from bot.views import (
-    OPEN_STATES,
-    fill_view,
-    minor_text,
-    order_view,
-    supervisors_in,
-    tree_node,
-    tree_rows,
-)
+from bot.past_answers import answer_then, listed, tree_then
+from bot.views import OPEN_STATES, minor_text, supervisors_in, tree_node, tree_rows
 from messages.actor_control import Inspect
 from messages.base import Message
 from messages.control import (
@@ -39,9 +32,7 @@ from messages.control import (
     View,
 )
 from messages.money import Acknowledged, Mode, VaultChecked
-from messages.rows import FillRow, OrderRow
 from messages.views import AnyView, AssetAmount, FillView, OrderView, StatusView, matches
-from state.rows import ROWS_MAX as QUERY_ROWS_MAX
 from state.rows import Reader
 from state.store import Store
 from supervisor.clock import NANOSECONDS_PER_SECOND
@@ -144,16 +135,20 @@ class DaemonAnswers:
 
     async def query(self, request: Request, desk: Desk) -> Answer:
         self.loop_lag_ns = desk.loop_lag_ns
-        if isinstance(request, Orders):
-            return await self._answer_orders(request)
-        if isinstance(request, Fills):
-            return await self._answer_fills(request)
         if isinstance(request, Inspect):
             assert self._acts is not None, "the tree runs"
             return self._acts.actors.look(request)
         if isinstance(request, Ledger):
             return await self._answer_ledger(request, desk)
-        return self._answer_from_memory(request)
+        reader = self._reader
+        assert reader is not None, "the port was prepared"
+        if isinstance(request, Tree):
+            return await self._answer_tree(request, reader)
+        if isinstance(request, Orders | Fills):
+            rows = await listed(reader, request)
+            return _page(request, [row for row in rows if matches(row, request.filter)])
+        then = await answer_then(reader, request)
+        return self._answer_from_memory(request) if then is None else _ok(request, then)
 
     async def act(self, request: Act, operator: str, desk: Desk) -> Answer:
         assert self._acts is not None, "the tree runs"
@@ -162,37 +157,31 @@ class DaemonAnswers:
     def _answer_from_memory(self, request: Request) -> Answer:
         if isinstance(request, Status):
             return _ok(request, [self.status()])
-        if isinstance(request, Tree):
-            return self._answer_tree(request)
         if isinstance(request, Log):
             lines = [line for line in self._log.lines if matches(line, request.filter)]
             return _ok(request, lines[-request.tail :])
         assert isinstance(request, Vaults), "these are all queries"
         return _ok(request, self.board.vault_views())
 
-    def _answer_tree(self, request: Tree) -> Answer:
-        node = _find(self._tree(), request.address)
-        if node is None:
+    async def _answer_tree(self, request: Tree, reader: Reader) -> Answer:
+        found = _find(self._tree(), request.address)
+        if found is None:
             text = f"nothing stands at {request.address}: `bot tree` shows all addresses"
             return Answer(request_id=request.request_id, outcome=Outcome.ERROR, text=text)
-        return _ok(request, [tree_node(node, self._supervisors)])
+        node = tree_node(found, self._supervisors)
+        if request.as_of_ns:
+            blocked = self._blocked_by(request.as_of_ns)
+            node = await tree_then(reader, node, blocked, request.as_of_ns)
+        return _ok(request, [node])
 
-    async def _answer_orders(self, request: Orders) -> Answer:
-        assert self._reader is not None, "the port was prepared"
-        wanted = [{"state": state} for state in OPEN_STATES] if request.only_open else [None]
-        rows: list[OrderRow] = []
-        for where in wanted:
-            rows += await self._reader.current(OrderRow, where, newest=QUERY_ROWS_MAX)
-        rows.sort(key=lambda row: (row.created_ns, row.client_order_id), reverse=True)
-        views = (order_view(row) for row in rows)
-        return _page(request, [v for v in views if matches(v, request.filter)])
-
-    async def _answer_fills(self, request: Fills) -> Answer:
-        assert self._reader is not None, "the port was prepared"
-        rows = await self._reader.current(FillRow, newest=QUERY_ROWS_MAX)
-        rows.sort(key=lambda row: (row.at_ns, row.exec_id), reverse=True)
-        views = (fill_view(row) for row in rows)
-        return _page(request, [v for v in views if matches(v, request.filter)])
+    def _blocked_by(self, at_ns: int) -> dict[str, str]:
+        """Return which actors have been blocked since before `at_ns`, and why."""
+        assert self._system is not None, "the tree was attached"
+        return {
+            self._system.router.names[item.actor]: item.error
+            for item in self._store.quarantined()
+            if item.blocking and item.at_ns <= at_ns
+        }
 
     async def _answer_ledger(self, request: Ledger, desk: Desk) -> Answer:
         assert self._reader is not None, "the port was prepared"

@@ -20,9 +20,9 @@ from messages.control import (
     Request,
     ServerFrame,
     Welcome,
-    client_reader,
 )
 from messages.framing import encode_frame
+from messages.readers import client_reader
 from supervisor.net import network
 
 Result = TypeVar("Result")

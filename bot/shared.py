@@ -24,6 +24,33 @@ json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print exactly one JSON document, for scripts."
 )
 
+at_option = click.option(
+    "--at",
+    metavar="TIME",
+    help="As it was at TIME (UTC): `2026-07-01T03:12:00Z`, `03:12` (the last time), `-5m`.",
+)
+
+
+def as_of_ns(at: str | None) -> int:
+    """Return the moment that `--at` names, or 0 for now."""
+    if at is None:
+        return 0
+    from messages.times import TimeTextError, time_ns
+    from supervisor.clock import wall_ns
+
+    try:
+        return time_ns(at, wall_ns())
+    except TimeTextError as error:
+        raise click.UsageError(f"--at: {error}") from error
+
+
+def say_then(moment_ns: int) -> None:
+    """Begin what is shown of the past with a line that says so."""
+    if moment_ns:
+        from bot.text import time_of
+
+        click.echo(f"As it was at {time_of(moment_ns)}:")
+
 
 def seconds_option(default_s: float) -> Callable[[Function], Function]:
     """Return the option `--timeout`, in seconds."""

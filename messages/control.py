@@ -36,7 +36,7 @@ client shows what it can and says so.
 """
 
 from enum import Enum
-from typing import Annotated, cast
+from typing import Annotated
 
 import msgspec
 
@@ -56,7 +56,7 @@ from messages.control_base import (
     RequestId,
     Text,
 )
-from messages.framing import FRAME_BYTES_MAX, FrameReader
+from messages.framing import FRAME_BYTES_MAX
 from messages.inspection import ActorRow
 from messages.views import AnyView
 
@@ -102,6 +102,8 @@ assert PING_EVERY_S * 3 <= IDLE_MAX_S, "one late ping must not end a connection"
 Amount = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,15}(\.[0-9]{1,12})?$")]
 Limit = Annotated[int, msgspec.Meta(ge=1, le=ROWS_MAX)]
 Rate = Annotated[float, msgspec.Meta(ge=RATE_HZ_MIN, le=RATE_HZ_MAX)]
+AsOf = Annotated[int, msgspec.Meta(ge=0)]
+"""A moment of the past in UTC nanoseconds: rows as they were then. 0 is now."""
 
 
 class View(Enum):
@@ -298,13 +300,19 @@ class Status(Request, frozen=True, kw_only=True, tag="control.Status"):
 
 
 class Tree(Request, frozen=True, kw_only=True, tag="control.Tree"):
-    """Query: one `TreeNode`, the tree at and below `address`."""
+    """Query: one `TreeNode`, the tree at and below `address`.
+
+    Of the past is known what was recorded: which actors there were and what they had handled.
+    """
 
     address: Address = "/"
+    as_of_ns: AsOf = 0
 
 
 class Vaults(Request, frozen=True, kw_only=True, tag="control.Vaults"):
     """Query: `VaultView`s by address."""
+
+    as_of_ns: AsOf = 0
 
 
 class Orders(Request, frozen=True, kw_only=True, tag="control.Orders"):
@@ -314,6 +322,7 @@ class Orders(Request, frozen=True, kw_only=True, tag="control.Orders"):
     only_open: bool = False
     limit: Limit = ROWS_MAX
     after: Text = ""
+    as_of_ns: AsOf = 0
 
 
 class Fills(Request, frozen=True, kw_only=True, tag="control.Fills"):
@@ -322,6 +331,7 @@ class Fills(Request, frozen=True, kw_only=True, tag="control.Fills"):
     filter: Text = ""
     limit: Limit = ROWS_MAX
     after: Text = ""
+    as_of_ns: AsOf = 0
 
 
 class Ledger(Request, frozen=True, kw_only=True, tag="control.Ledger"):
@@ -331,10 +341,26 @@ class Ledger(Request, frozen=True, kw_only=True, tag="control.Ledger"):
 
 
 class Log(Request, frozen=True, kw_only=True, tag="control.Log"):
-    """Query: the `tail` newest `LogLine`s, oldest first. To follow, subscribe to `View.LOG`."""
+    """Query: the `tail` newest `LogLine`s, oldest first. To follow, subscribe to `View.LOG`.
+
+    Of the past the lines are the alerts raised by then: those are recorded, the log is not.
+    """
 
     tail: Limit = 100
     filter: Text = ""
+    as_of_ns: AsOf = 0
+
+
+class Moment(Request, frozen=True, kw_only=True, tag="control.Moment"):
+    """Query: when what `view` shows was recorded last before `at_ns`, or next after.
+
+    One `MomentView`, or none if there is no such moment. Of the tree and the status those are
+    what sleeves say of themselves, orders, fills, alerts and the kill switch.
+    """
+
+    view: View
+    at_ns: Annotated[int, msgspec.Meta(ge=0)]
+    later: bool = False
 
 
 class Fate(Request, frozen=True, kw_only=True, tag="control.Fate"):
@@ -440,6 +466,7 @@ AnyRequest = (
     | Ledger
     | Log
     | Inspect
+    | Moment
     | Fate
     | Pause
     | Resume
@@ -459,29 +486,3 @@ AnyRequest = (
 )
 ClientFrame = Hello | Ping | Subscribe | Unsubscribe | AnyRequest
 ServerFrame = Welcome | Goodbye | Pong | Snapshot | Delta | Answer
-
-
-# --- the readers
-
-# A union has no static type of its own that mypy would accept here, hence the casts.
-_client_decoder = cast(
-    msgspec.msgpack.Decoder[ClientFrame], msgspec.msgpack.Decoder(type=ClientFrame)
-)
-_server_decoder = cast(
-    msgspec.msgpack.Decoder[ServerFrame], msgspec.msgpack.Decoder(type=ServerFrame)
-)
-_KNOWN_TAGS = frozenset(
-    str(kind.__struct_config__.tag) for kind in (*ClientFrame.__args__, *ServerFrame.__args__)
-)
-
-
-def server_reader() -> FrameReader[ClientFrame]:
-    """Return the reader for the daemon's side of one connection."""
-    return FrameReader(_client_decoder, _KNOWN_TAGS, bytes_max=REQUEST_BYTES_MAX)
-
-
-def client_reader() -> FrameReader[ServerFrame]:
-    """Return the reader for a client's side of one connection."""
-    return FrameReader(
-        _server_decoder, _KNOWN_TAGS, bytes_max=FRAME_BYTES_MAX, skip_unknown_tags=True
-    )

@@ -258,6 +258,15 @@ class CheckView(ViewRow, frozen=True, kw_only=True, tag="view.Check"):
         return self.name
 
 
+class MomentView(ViewRow, frozen=True, kw_only=True, tag="view.Moment"):
+    """When something was recorded."""
+
+    at_ns: int
+
+    def key(self) -> str:
+        return "moment"
+
+
 AnyView = (
     StatusView
     | TreeRow
@@ -269,6 +278,7 @@ AnyView = (
     | LogLine
     | BalanceView
     | CheckView
+    | MomentView
 )
 
 
@@ -281,6 +291,25 @@ def nest(rows: Iterable[TreeRow]) -> TreeNode:
     if len(roots) != 1:
         raise ValueError(f"a tree has one root, this one has {len(roots)}: ask for the tree again")
     return _node(roots[0], children, 0)
+
+
+def flatten(node: TreeNode, parent: str = "", place: int = 0) -> Iterable[TreeRow]:
+    """Yield the rows that describe a tree, parents before their children: `nest` backwards."""
+    yield TreeRow(
+        address=node.address,
+        parent=parent,
+        place=place,
+        kind=node.kind,
+        state=node.state,
+        incarnation=node.incarnation,
+        restarts=node.restarts,
+        mailbox=node.mailbox,
+        handled=node.handled,
+        reason=node.reason,
+        strategy=node.strategy,
+    )
+    for at, child in enumerate(node.children):
+        yield from flatten(child, node.address, at)
 
 
 def _node(row: TreeRow, children: dict[str, list[TreeRow]], depth: int) -> TreeNode:

@@ -4,7 +4,7 @@ For the control socket: off the loop, on a read-only connection, each query with
 and a limit on its time.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar
@@ -13,6 +13,7 @@ import apsw
 import trio
 
 from messages.base import Row
+from state import moments
 from state.database import Database
 from state.errors import QueryTimedOutError
 from state.sql import Value, fetch_all, fill
@@ -29,7 +30,10 @@ STEPS_BETWEEN_LOOKS = 20_000
 
 _SELECT = "SELECT {columns} FROM {source}{where} ORDER BY id DESC LIMIT {newest}"
 _COUNT = "SELECT count(*) FROM {table}_current{where}"
-_NEWEST_THEN = "id IN (SELECT max(id) FROM {table} WHERE recorded_ns <= ? GROUP BY entity)"
+_NEWEST_THEN = (
+    "id IN (SELECT (SELECT max(id) FROM {table} WHERE entity = one.entity AND id <= ?) "
+    "FROM {table}_current AS one)"
+)
 
 SomeRow = TypeVar("SomeRow", bound=Row)
 Result = TypeVar("Result")
@@ -71,12 +75,12 @@ class Reader:
         """
         table = row_tables()[kind]
         conditions, values = _conditions(table, where or {})
-        source = f"{table.name}_current"
         if as_of_ns:
-            source = table.name
-            conditions.append(fill(_NEWEST_THEN, table=table.name))
-            values.append(as_of_ns)
-        found = await self._run(partial(self._select, table, source, conditions, values, newest))
+            select = partial(self._select_then, table, conditions, values, newest, as_of_ns)
+        else:
+            source = f"{table.name}_current"
+            select = partial(self._select, table, source, conditions, values, newest)
+        found = await self._run(select)
         return [_recorded(kind, table, row).row for row in found]
 
     async def history(
@@ -95,11 +99,44 @@ class Reader:
         ((count,),) = await self._run(partial(fetch_all, self._connection, query, values))
         return int(count)
 
+    async def neighbour_ns(self, kinds: Iterable[type[Row]], at_ns: int, *, later: bool) -> int:
+        """Return when one of `kinds` was recorded last before `at_ns`, or next after; 0: never.
+
+        Raises `QueryTimedOutError`.
+        """
+        tables = [row_tables()[kind] for kind in kinds]
+        find = partial(moments.neighbour_ns, self._connection, tables, at_ns, later=later)
+        return await self._run(find)
+
+    async def handled(self, at_ns: int) -> dict[str, int]:
+        """Return the last message that each actor, by address, had handled by `at_ns`.
+
+        An actor of which no turn from before is kept is left out. Raises `QueryTimedOutError`.
+        """
+        return await self._run(partial(self._handled, at_ns))
+
     async def aclose(self) -> None:
         """Close the connection, after the query that runs; a second call does nothing."""
         async with self._turn:
             if not self._exclusive:
                 self._connection.close()
+
+    def _handled(self, at_ns: int) -> dict[str, int]:
+        found = moments.handled(self._connection, at_ns)
+        names = fetch_all(self._connection, "SELECT id, name FROM names")
+        return {name: found[number] for number, name in names if number in found}
+
+    def _select_then(
+        self,
+        table: Table,
+        conditions: list[str],
+        values: list[Value],
+        newest: int,
+        at_ns: int,
+    ) -> list[tuple[Value, ...]]:
+        edge = moments.last_id(self._connection, table.name, at_ns)
+        then = [*conditions, fill(_NEWEST_THEN, table=table.name)]
+        return self._select(table, table.name, then, [*values, edge], newest)
 
     def _select(
         self,

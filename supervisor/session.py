@@ -23,9 +23,9 @@ from messages.control import (
     Unsubscribe,
     View,
     Welcome,
-    server_reader,
 )
 from messages.framing import ProtocolError, encode_frame
+from messages.readers import server_reader
 from supervisor.outbox import Outbox, StalledError
 from supervisor.watching import Views, Watch
 

@@ -14,8 +14,9 @@ from enum import Enum
 from pathlib import Path
 
 from messages import control
-from messages.control import Answer, Outcome, View, client_reader
+from messages.control import Answer, Outcome, View
 from messages.framing import ProtocolError, encode_frame
+from messages.readers import client_reader
 from tui.store import Store
 
 CONNECT_WAIT_S = 2.0

@@ -2,7 +2,16 @@
 
 import click
 
-from bot.shared import ask, data_dir_option, json_option, new_request_id, print_rows
+from bot.shared import (
+    as_of_ns,
+    ask,
+    at_option,
+    data_dir_option,
+    json_option,
+    new_request_id,
+    print_rows,
+    say_then,
+)
 from bot.text import table, time_of, trimmed
 from messages.control import ROWS_MAX, Fills
 from messages.views import FillView
@@ -13,9 +22,10 @@ from messages.views import FillView
     "--filter", "words", default="", help="Words that must occur; !word for those that must not."
 )
 @click.option("--limit", type=click.IntRange(1, ROWS_MAX), default=100, show_default=True)
+@at_option
 @data_dir_option
 @json_option
-def command(words: str, limit: int, data_dir: str | None, *, as_json: bool) -> None:
+def command(words: str, limit: int, at: str | None, data_dir: str | None, *, as_json: bool) -> None:
     r"""Show executions, newest first.
 
     \b
@@ -27,11 +37,13 @@ def command(words: str, limit: int, data_dir: str | None, *, as_json: bool) -> N
     quantity, price, fee, fee_asset, liquidity, at_ns.
     Exit codes: 0 ok, 5 not running.
     """
-    request = Fills(request_id=new_request_id(), filter=words, limit=limit)
+    then_ns = as_of_ns(at)
+    request = Fills(request_id=new_request_id(), filter=words, limit=limit, as_of_ns=then_ns)
     rows = ask(data_dir, request, "fills").rows
     if as_json:
         print_rows(rows)
         return
+    say_then(then_ns)
     lines = []
     for row in rows:
         assert isinstance(row, FillView), "the answer to Fills are FillViews"

@@ -1,11 +1,22 @@
 """`bot orders`."""
 
+from collections.abc import Sequence
+
 import click
 
-from bot.shared import ask, data_dir_option, json_option, new_request_id, print_rows
+from bot.shared import (
+    as_of_ns,
+    ask,
+    at_option,
+    data_dir_option,
+    json_option,
+    new_request_id,
+    print_rows,
+    say_then,
+)
 from bot.text import table, time_of, trimmed
 from messages.control import ROWS_MAX, Orders
-from messages.views import OrderView
+from messages.views import OrderView, ViewRow
 
 
 @click.command("orders")
@@ -14,10 +25,11 @@ from messages.views import OrderView
     "--filter", "words", default="", help="Words that must occur; !word for those that must not."
 )
 @click.option("--limit", type=click.IntRange(1, ROWS_MAX), default=100, show_default=True)
+@at_option
 @data_dir_option
 @json_option
 def command(
-    words: str, limit: int, data_dir: str | None, *, only_open: bool, as_json: bool
+    words: str, limit: int, at: str | None, data_dir: str | None, *, only_open: bool, as_json: bool
 ) -> None:
     r"""Show orders, newest first.
 
@@ -32,11 +44,23 @@ def command(
     updated_ns.
     Exit codes: 0 ok, 5 not running.
     """
-    request = Orders(request_id=new_request_id(), filter=words, only_open=only_open, limit=limit)
+    then_ns = as_of_ns(at)
+    request = Orders(
+        request_id=new_request_id(),
+        filter=words,
+        only_open=only_open,
+        limit=limit,
+        as_of_ns=then_ns,
+    )
     rows = ask(data_dir, request, "orders").rows
     if as_json:
         print_rows(rows)
         return
+    say_then(then_ns)
+    click.echo(_words(rows))
+
+
+def _words(rows: Sequence[ViewRow]) -> str:
     lines = []
     for row in rows:
         assert isinstance(row, OrderView), "the answer to Orders are OrderViews"
@@ -59,4 +83,4 @@ def command(
         "created", "sleeve", "symbol", "side", "type", "quantity", "price", "filled", "average",
         "state", "client order id",
     )  # fmt: skip
-    click.echo(table(headings, lines, right=(5, 6, 7, 8)))
+    return table(headings, lines, right=(5, 6, 7, 8))

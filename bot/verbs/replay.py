@@ -103,7 +103,7 @@ def command(  # noqa: PLR0913 - one argument per option
 
 
 def _time_ns(at: str | None) -> int | None:
-    from bot.times import TimeTextError, time_ns
+    from messages.times import TimeTextError, time_ns
     from supervisor.clock import wall_ns
 
     try:

@@ -4,7 +4,16 @@ from collections.abc import Iterator
 
 import click
 
-from bot.shared import ask, data_dir_option, json_option, new_request_id, print_row
+from bot.shared import (
+    as_of_ns,
+    ask,
+    at_option,
+    data_dir_option,
+    json_option,
+    new_request_id,
+    print_row,
+    say_then,
+)
 from bot.text import table
 from messages.control import Tree
 from messages.views import TreeNode
@@ -12,10 +21,14 @@ from messages.views import TreeNode
 
 @click.command("tree")
 @click.argument("address", default="/")
+@at_option
 @data_dir_option
 @json_option
-def command(address: str, data_dir: str | None, *, as_json: bool) -> None:
+def command(address: str, at: str | None, data_dir: str | None, *, as_json: bool) -> None:
     r"""Show the supervision tree at and below ADDRESS, by default all of it.
+
+    With --at it shows what was recorded by then: what each actor had handled, what sleeves said of
+    themselves. Where it says `unrecorded`, nothing is kept of the past.
 
     \b
     Example:
@@ -27,12 +40,14 @@ def command(address: str, data_dir: str | None, *, as_json: bool) -> None:
     children.
     Exit codes: 0 ok, 1 no such address, 5 not running.
     """
-    request = Tree(request_id=new_request_id(), address=address)
+    then_ns = as_of_ns(at)
+    request = Tree(request_id=new_request_id(), address=address, as_of_ns=then_ns)
     (row,) = ask(data_dir, request, "tree").rows
     assert isinstance(row, TreeNode), "the answer to Tree is a TreeNode"
     if as_json:
         print_row(row)
         return
+    say_then(then_ns)
     headings = ("address", "kind", "state", "starts", "restarts", "mailbox", "handled")
     click.echo(table(headings, list(_lines(row, 0)), right=(3, 4, 5, 6)))
 

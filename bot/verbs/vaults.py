@@ -2,16 +2,26 @@
 
 import click
 
-from bot.shared import ask, data_dir_option, json_option, new_request_id, print_rows
+from bot.shared import (
+    as_of_ns,
+    ask,
+    at_option,
+    data_dir_option,
+    json_option,
+    new_request_id,
+    print_rows,
+    say_then,
+)
 from bot.text import table, trimmed
 from messages.control import Vaults
 from messages.views import VaultView
 
 
 @click.command("vaults")
+@at_option
 @data_dir_option
 @json_option
-def command(data_dir: str | None, *, as_json: bool) -> None:
+def command(at: str | None, data_dir: str | None, *, as_json: bool) -> None:
     r"""Show every vault and its sleeves: what they hold, what they earned, what they are doing.
 
     Total is all of the vault's coins, open positions at the market included. Tradeable is the pool
@@ -20,15 +30,19 @@ def command(data_dir: str | None, *, as_json: bool) -> None:
     \b
     Example:
       bot vaults
+      bot vaults --at 03:12
 
     \b
     JSON: a list of objects with address, asset, total, tradeable, reserve, sleeves, …
     Exit codes: 0 ok, 5 not running.
     """
-    rows = ask(data_dir, Vaults(request_id=new_request_id()), "vaults").rows
+    then_ns = as_of_ns(at)
+    request = Vaults(request_id=new_request_id(), as_of_ns=then_ns)
+    rows = ask(data_dir, request, "vaults").rows
     if as_json:
         print_rows(rows)
         return
+    say_then(then_ns)
     for row in rows:
         assert isinstance(row, VaultView), "the answer to Vaults are VaultViews"
         click.echo(words(row))

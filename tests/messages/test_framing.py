@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from messages import control, framing
 from messages.framing import Fault, FrameReader, ProtocolError, encode_frame
+from messages.readers import client_reader, server_reader
 
 requests = st.one_of(
     st.builds(control.Hello, client=st.text(max_size=64)),
@@ -37,7 +38,7 @@ def cut(data: bytes, points: list[int]) -> list[bytes]:
 def test_frames_arrive_whole_and_in_order_however_the_bytes_are_cut(
     frames: list[control.ClientFrame], points: list[int]
 ) -> None:
-    reader = control.server_reader()
+    reader = server_reader()
     received: list[control.ClientFrame] = []
     for piece in cut(b"".join(encode_frame(frame) for frame in frames), points):
         received += reader.feed(piece)
@@ -49,7 +50,7 @@ def test_frames_arrive_whole_and_in_order_however_the_bytes_are_cut(
 def test_garbage_gives_frames_or_a_protocol_error_and_nothing_else(
     data: bytes, points: list[int]
 ) -> None:
-    reader = control.server_reader()
+    reader = server_reader()
     with contextlib.suppress(ProtocolError):
         for piece in cut(data, points):
             reader.feed(piece)
@@ -62,7 +63,7 @@ def test_a_truncated_frame_is_reported_at_the_end(
 ) -> None:
     whole = encode_frame(frame)
     kept = data.draw(st.integers(1, len(whole) - 1))
-    reader = control.server_reader()
+    reader = server_reader()
     assert reader.feed(whole[:kept]) == []
     with pytest.raises(ProtocolError) as caught:
         reader.close()
@@ -77,13 +78,13 @@ def test_a_flipped_byte_never_escapes_as_another_exception(
     place = data.draw(st.integers(0, len(whole) - 1))
     whole[place] ^= data.draw(st.integers(1, 255))
     with contextlib.suppress(ProtocolError):
-        control.server_reader().feed(bytes(whole))
+        server_reader().feed(bytes(whole))
 
 
 def test_an_oversized_frame_is_refused_from_its_length_alone() -> None:
     announced = (control.REQUEST_BYTES_MAX + 1).to_bytes(framing.LENGTH_BYTES, "big")
     with pytest.raises(ProtocolError) as caught:
-        control.server_reader().feed(announced)
+        server_reader().feed(announced)
     assert caught.value.fault is Fault.OVERSIZED
 
 
@@ -98,7 +99,7 @@ def test_a_frame_that_no_reader_would_accept_is_not_encoded() -> None:
 
 def test_an_empty_frame_is_refused() -> None:
     with pytest.raises(ProtocolError) as caught:
-        control.server_reader().feed(bytes(framing.LENGTH_BYTES))
+        server_reader().feed(bytes(framing.LENGTH_BYTES))
     assert caught.value.fault is Fault.EMPTY
 
 
@@ -110,14 +111,14 @@ def framed(plain: object) -> bytes:
 def test_a_field_that_a_request_does_not_have_is_refused() -> None:
     misspelt = framed({"tag": "control.Orders", "request_id": "1", "limits": 5})
     with pytest.raises(ProtocolError) as caught:
-        control.server_reader().feed(misspelt)
+        server_reader().feed(misspelt)
     assert caught.value.fault is Fault.MALFORMED
     assert "limits" in caught.value.detail
 
 
 def test_hello_of_a_newer_client_is_understood() -> None:
     newer = framed({"tag": "control.Hello", "protocol": 2, "colour": "blue"})
-    assert control.server_reader().feed(newer) == [control.Hello(protocol=2)]
+    assert server_reader().feed(newer) == [control.Hello(protocol=2)]
 
 
 @pytest.mark.parametrize(
@@ -135,16 +136,16 @@ def test_hello_of_a_newer_client_is_understood() -> None:
 )
 def test_values_out_of_range_are_refused(plain: dict[str, object]) -> None:
     with pytest.raises(ProtocolError) as caught:
-        control.server_reader().feed(framed(plain))
+        server_reader().feed(framed(plain))
     assert caught.value.fault is Fault.MALFORMED
 
 
 def test_the_daemon_refuses_an_unknown_tag_and_a_client_passes_over_it() -> None:
     unknown = framed({"tag": "control.Firework", "colour": "red"})
     with pytest.raises(ProtocolError) as caught:
-        control.server_reader().feed(unknown)
+        server_reader().feed(unknown)
     assert caught.value.fault is Fault.UNKNOWN_TAG
-    client = control.client_reader()
+    client = client_reader()
     pong = control.Pong(number=1, sent_ns=2, now_ns=3, loop_lag_ns=4)
     assert client.feed(unknown + encode_frame(pong)) == [pong]
     assert client.skipped == 1
@@ -153,11 +154,11 @@ def test_the_daemon_refuses_an_unknown_tag_and_a_client_passes_over_it() -> None
 def test_a_daemon_frame_is_not_a_client_frame() -> None:
     pong = encode_frame(control.Pong(number=1, sent_ns=2, now_ns=3, loop_lag_ns=4))
     with pytest.raises(ProtocolError):
-        control.server_reader().feed(pong)
+        server_reader().feed(pong)
 
 
 def test_a_reader_keeps_no_more_than_one_unfinished_frame() -> None:
-    reader: FrameReader[control.ClientFrame] = control.server_reader()
+    reader: FrameReader[control.ClientFrame] = server_reader()
     ping = encode_frame(control.Ping(number=1, sent_ns=2))
     assert len(reader.feed(ping * 1_000 + ping[:5])) == 1_000
     assert len(reader._buffer) == 5

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from messages import control, views
 from messages.framing import encode_frame
+from messages.readers import client_reader
 
 
 def tree_row(address: str, parent: str, place: int = 0) -> views.TreeRow:
@@ -115,7 +116,7 @@ def test_any_filter_text_is_answered(text: str) -> None:
 def test_every_view_row_survives_the_wire() -> None:
     rows = (ORDER, tree_row("/", ""), views.AssetAmount(asset="USDT", amount="1"))[:2]
     delta = control.Delta(view=control.View.ORDERS, seq=1, changed=rows, removed=("x",))
-    assert control.client_reader().feed(encode_frame(delta)) == [delta]
+    assert client_reader().feed(encode_frame(delta)) == [delta]
 
 
 def test_a_row_without_a_key_says_so() -> None:
@@ -128,3 +129,13 @@ def test_a_row_without_a_key_says_so() -> None:
 
 def test_default_values_are_in_the_document() -> None:
     assert msgspec.json.decode(views.json_document(ORDER))["reason"] == ""
+
+
+def test_a_nested_tree_made_flat_and_nested_again_is_the_same() -> None:
+    rows = [
+        tree_row("/", ""),
+        tree_row("/a", "/", 0),
+        tree_row("/a/b", "/a"),
+        tree_row("/c", "/", 1),
+    ]
+    assert list(views.flatten(views.nest(rows))) == rows

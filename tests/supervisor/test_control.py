@@ -13,6 +13,7 @@ from trio.testing import MockClock
 from messages import control as c
 from messages.base import Message
 from messages.framing import encode_frame
+from messages.readers import client_reader
 from messages.views import AnyView, LogLine, matches
 from supervisor.actor import Actor, Context, State
 from supervisor.clock import ProcessClock, trio_monotonic_ns
@@ -141,7 +142,7 @@ async def running(folder: Path) -> AsyncIterator[House]:
 class Client:
     def __init__(self, stream: trio.abc.Stream) -> None:
         self.stream = stream
-        self._reader = c.client_reader()
+        self._reader = client_reader()
         self._frames: list[c.ServerFrame] = []
 
     async def send(self, *frames: msgspec.Struct) -> None:

@@ -4,6 +4,7 @@ import trio
 import trio.testing
 
 from messages import control as c
+from messages.readers import client_reader
 from messages.views import AnyView, LogLine
 from supervisor.outbox import Outbox
 from supervisor.watching import Shown, Watch
@@ -34,7 +35,7 @@ class Rows:
 async def test_deltas_without_room_are_dropped_and_a_snapshot_follows() -> None:
     rows, outbox = Rows(line(1)), Outbox(frames_max=2)
     near, far = trio.testing.memory_stream_pair()
-    reader, frames = c.client_reader(), list[c.ServerFrame]()
+    reader, frames = client_reader(), list[c.ServerFrame]()
     watch = Watch(c.Subscribe(view=c.View.ORDERS, rate_hz=10), rows, outbox)
     await outbox.put(watch._snapshot())
     for number in range(2, 6):

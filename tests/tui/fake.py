@@ -13,6 +13,7 @@ import msgspec
 from messages import control, views
 from messages.control import Answer, Outcome, View
 from messages.framing import ProtocolError, encode_frame
+from messages.readers import server_reader
 
 NOON_NS = 1_795_262_587_000_000_000  # 2026-11-21T12:03:07Z
 S_NS = 1_000_000_000
@@ -238,7 +239,7 @@ class FakeDaemon:
         self.path.unlink(missing_ok=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        frames = control.server_reader()
+        frames = server_reader()
         peer = Peer(writer)
         self.peers.append(peer)
         try:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.times import TimeTextError, time_ns
+from messages.times import TimeTextError, time_ns
 
 NOW_NS = int(datetime(2026, 7, 1, 12, 30, 15, tzinfo=UTC).timestamp()) * 10**9
 
