@@ -219,7 +219,9 @@ class DaemonAnswers:
             state=self._state(is_ill=is_ill),
             uptime_s=(now_ns - self.identity.started_ns) // NANOSECONDS_PER_SECOND,
             environment=self.identity.environment,
-            actors=sum(n.kind in ("actor", "port") and n.state == "running" for n in nodes),
+            actors=sum(
+                n.kind in ("actor", "process", "port") and n.state == "running" for n in nodes
+            ),
             restarts=system.restarts,
             orders=self.board.orders_ever,
             fills=self.board.fills_ever,

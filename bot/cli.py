@@ -30,7 +30,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "close": ("bot.verbs.close", "Cancel orders and sell positions now, of one sleeve or all."),
     "cancel-all": ("bot.verbs.cancel_all", "Cancel every open order."),
     "kill-switch": ("bot.verbs.kill_switch", "Stop all new orders everywhere, or allow them."),
-    "actor": ("bot.verbs.actor", "Decide about an actor that is blocked by a message."),
+    "actor": ("bot.verbs.actor", "Look into one actor, and act on it."),
     "doctor": ("bot.verbs.doctor", "Examine the installation; say what is wrong and what to do."),
     "backup": ("bot.verbs.backup", "Write a copy of the database; the bot may run meanwhile."),
     "restore": ("bot.verbs.restore", "Make a data folder's database from a backup."),

@@ -145,15 +145,21 @@ class Cell:
                 break
         fold.context.continue_as(house.journal.lineage)
         self.fold = fold
-        self._kinds = fold.kinds
+        fold.timers_moved = True
+        self._begin(fold.kinds)
+        self._note_restored()
+
+    def _begin(self, kinds: frozenset[type[Message]]) -> None:
+        self._kinds = kinds
         self.is_passive = False
         self.incarnation += 1
         self._stopping = False
         self._waiting_for_gate = trio.CancelScope()
-        fold.timers_moved = True
+
+    def _note_restored(self) -> None:
         if not self._restored:
             self._restored = True
-            self.tell(Booted(boot=house.journal.boot))
+            self.tell(Booted(boot=self._house.journal.boot))
 
     def _new_fold(self) -> Fold:
         actor = self.spec.start()
@@ -244,7 +250,12 @@ class Cell:
         assert fold is not None, "an incarnation has a fold"
         first_seq = fold.seq + 1
         now_ns = self._house.clock.now_ns()
-        ran = self._handle(fold, batch, now_ns)
+        return self._conclude(fold, batch, self._handle(fold, batch, now_ns), first_seq)
+
+    def _conclude(
+        self, fold: Fold, batch: list[Envelope], ran: Ran, first_seq: int
+    ) -> ExitReason | None:
+        """Commit what was handled; return why the incarnation ended, if it did."""
         handled = ran.handled
         if handled:
             self._commit(fold, batch if handled == len(batch) else batch[:handled], ran, first_seq)
@@ -403,7 +414,9 @@ class Cell:
 
     # --- crashes and poison
 
-    def _crashed(self, rest: list[Envelope], error: BaseException) -> ExitReason:
+    def _crashed(
+        self, rest: list[Envelope], error: BaseException, reason: ExitReason | None = None
+    ) -> ExitReason:
         poison = rest[0]
         position, attempts = self._failing
         attempts = attempts + 1 if position == poison[0] else 1
@@ -425,7 +438,7 @@ class Cell:
         self.fold = None
         if isinstance(error, StruckError):
             return ExitReason(Ended.STUCK, str(error), error)
-        return ExitReason(Ended.CRASH, f"{type(error).__name__}: {error}", error)
+        return reason or ExitReason(Ended.CRASH, f"{type(error).__name__}: {error}", error)
 
     def _set_aside(self, poison: Envelope, error: str) -> None:
         position, sender, _, at_ns, body = poison[:5]

@@ -9,8 +9,6 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-import trio
-
 NANOSECONDS_PER_SECOND = 1_000_000_000
 # NTP daemons slew at 500 parts per million; the same bound keeps durations honest to 0.05 %.
 SLEW_PPM_MAX = 500
@@ -53,6 +51,8 @@ def perf_ns() -> int:
 
 def trio_monotonic_ns() -> int:
     """Return trio's clock, which a simulation replaces with virtual time."""
+    import trio  # noqa: PLC0415 - a process that runs one actor's handlers has no loop
+
     return int(trio.current_time() * NANOSECONDS_PER_SECOND)
 
 

@@ -44,6 +44,15 @@ SNAPSHOT_KEPT_BYTES_MAX = 262_144
 STEP_BUDGET_NS = 50_000_000
 SAMPLE_NS = 10_000_000
 
+# An actor in a process of its own: room for numpy and a model, and a limit well below what would
+# have the system kill the bot instead. Training takes seconds; a minute is stuck.
+PROCESS_MEMORY_BYTES = 2_000_000_000
+PROCESS_STEP_NS = 60 * 1_000_000_000
+# A question to the process holds so many messages, each of which may take that long: a handful.
+PROCESS_TURN_MESSAGES = 8
+# What a process that was told to end, or lost its socket, is given to do so.
+PROCESS_GRACE_NS = 2 * 1_000_000_000
+
 # Crashes on one message before it is set aside: the first try and one more.
 POISON_ATTEMPTS = 2
 

@@ -79,6 +79,13 @@ async def _remove_dead_socket(path: Path) -> None:
     raise OSError(f"another process already serves the socket {path}")
 
 
+def socket_pair() -> tuple[trio.SocketStream, socket.socket]:
+    """Return two ends of a connection: ours, and one whose descriptor a child process inherits."""
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    return trio.SocketStream(trio.socket.from_stdlib_socket(ours)), theirs
+
+
 async def send_unix_datagram(address: str, data: bytes) -> None:
     """Send one datagram to the Unix socket at `address` (`@…` is an abstract one): `sd_notify`."""
     with trio.socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sending:

@@ -95,6 +95,25 @@ class Ended(Enum):
     """It did not run when it was to be watched."""
 
 
+class Isolation(Enum):
+    """Where an actor's handlers run."""
+
+    NONE = "none"
+    """In the bot's own process."""
+    PROCESS = "process"
+    """In a process of their own. The actor is made anew there: `start` must be its class, or a
+    `functools.partial` of it with plain values."""
+
+
+class ProcessLimits(msgspec.Struct, frozen=True):
+    """What the process of an isolated actor may use; beyond it the process is ended."""
+
+    memory_bytes: int = limits.PROCESS_MEMORY_BYTES
+    """Of address space."""
+    step_ns: int = limits.PROCESS_STEP_NS
+    """Time that handling one message may take."""
+
+
 class ExitReason(msgspec.Struct, frozen=True):
     """Why a child ended, with what it raised."""
 
@@ -185,6 +204,9 @@ class ChildSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Processor time that handling one message may take; then the actor is struck; 0: never."""
     passivate_after_ns: int = 0
     """For actors: once idle for so long, only the snapshot is kept until the next message."""
+    isolation: Isolation = Isolation.NONE
+    process: ProcessLimits = ProcessLimits()
+    """For `Isolation.PROCESS`; the step budget does not hold there."""
     monitored_by: tuple[str, ...] = ()
     """Addresses that are told `Down`, `Blocked` and `Unblocked` of this child."""
     timers_after: str = ""

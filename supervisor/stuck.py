@@ -38,9 +38,9 @@ class StruckError(BaseException):
     `used_ns` is the processor time between the first look at the message and the last.
     """
 
-    def __init__(self, used_ns: int, budget_ns: int) -> None:
+    def __init__(self, used_ns: int, budget_ns: int, of: str = "processor time") -> None:
         super().__init__(
-            f"used {used_ns / _NANOSECONDS_PER_MS:.0f} ms of processor time on one message, "
+            f"used {used_ns / _NANOSECONDS_PER_MS:.0f} ms of {of} on one message, "
             f"the budget is {budget_ns / _NANOSECONDS_PER_MS:g} ms"
         )
         self.used_ns = used_ns

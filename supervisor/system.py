@@ -23,10 +23,19 @@ from supervisor.ids import IdFactory
 from supervisor.journal import RUNTIME, Envelope, Journal
 from supervisor.mailbox import Mailbox
 from supervisor.portcell import PortCell
+from supervisor.process import ProcessCell
 from supervisor.registry import Registry
 from supervisor.roster import Roster
 from supervisor.router import DeadLetter, Router
-from supervisor.spec import Addition, ExitReason, Spec, SpecError, SupervisorSpec
+from supervisor.spec import (
+    Addition,
+    ChildSpec,
+    ExitReason,
+    Isolation,
+    Spec,
+    SpecError,
+    SupervisorSpec,
+)
 from supervisor.statistics import Node
 from supervisor.stuck import Sampler
 from supervisor.supervisor import Supervisor
@@ -57,6 +66,7 @@ class System:
         report: Report = _log_report,
         paranoid: bool = False,
         sampler: Sampler | None = None,
+        isolates: bool = True,
     ) -> None:
         problems = validate(spec)
         if problems:
@@ -64,6 +74,8 @@ class System:
         self.journal = journal
         self.clock = clock
         self.paranoid = paranoid
+        self.isolates = isolates
+        """Whether isolated actors get their processes; a simulation runs their handlers here."""
         self.router = Router(journal, clock.now_ns)
         self.timers = Timers(clock)
         self.router.subscribe(SETTLED_TOPIC, Settling(self.timers, self.router.names))
@@ -98,8 +110,7 @@ class System:
         if isinstance(spec, SupervisorSpec):
             return Supervisor(self, address, spec)
         try:
-            is_actor = isinstance(spec.start(), Actor)
-            cell = Cell(self, address, spec) if is_actor else PortCell(self, address, spec)
+            cell = self._cell(address, spec)
         except Exception as error:
             # It is told whoever starts it; until then it is not known what it would be.
             self._unmade.add(address)
@@ -107,6 +118,12 @@ class System:
         self._unmade.discard(address)
         self._move_in(cell)
         return cell
+
+    def _cell(self, address: str, spec: ChildSpec) -> Cell | PortCell:
+        if not isinstance(spec.start(), Actor):
+            return PortCell(self, address, spec)
+        is_isolated = spec.isolation is Isolation.PROCESS and self.isolates
+        return ProcessCell(self, address, spec) if is_isolated else Cell(self, address, spec)
 
     def retire(self, runner: Runner) -> None:
         address = runner.address
