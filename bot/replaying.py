@@ -19,6 +19,7 @@ from bot.replay_debug import Poison, Session
 from bot.replay_words import words
 from bot.roster import read_roster
 from bot.shared import print_json
+from bot.what_if import Change, what_if
 from messages.runtime import Quarantined
 from state.look import Look
 from supervisor.actor import Actor
@@ -46,6 +47,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     last_crash: bool = False
     dead_letter: int | None = None
     break_on: str | None = None
+    code: str | None = None
+    parameters: dict[str, float] = {}
     with_pdb: bool = False
     quiet: bool = False
     as_json: bool = False
@@ -81,6 +84,9 @@ def replay_in(look: Look, spec: SupervisorSpec, wanted: Wanted) -> bool:
     if wanted.is_pattern:
         return _several(look, spec, wanted)
     past = past_of(look, spec, wanted.address)
+    if wanted.code is not None or wanted.parameters:
+        _what_if(past, wanted)
+        return True
     wanted, poison = _range(look, past, wanted)
     if wanted.with_pdb or poison is not None:
         condition = None if wanted.break_on is None else _condition(wanted.break_on)
@@ -94,6 +100,14 @@ def replay_in(look: Look, spec: SupervisorSpec, wanted: Wanted) -> bool:
     verdict = _verdict(past, wanted, printer)
     printer.conclude(verdict)
     return verdict.divergence is None
+
+
+def _what_if(past: Past, wanted: Wanted) -> None:
+    if wanted.with_pdb or wanted.last_crash or wanted.at_ns is not None or wanted.break_on:
+        raise PastError("--code and --param go with --from and --to, not with other ways to stop")
+    code = None if wanted.code is None else Path(wanted.code)
+    change = Change(code=code, parameters=wanted.parameters)
+    what_if(past, change, wanted.from_seq, wanted.to_seq, as_json=wanted.as_json)
 
 
 def past_of(look: Look, spec: SupervisorSpec, address: str) -> Past:

@@ -184,6 +184,7 @@ class Strategy:
 
 
 _registered: dict[str, type[Strategy]] = {}
+Strategies = dict[str, type[Strategy]]
 
 
 def register(strategy: type[Strategy]) -> type[Strategy]:
@@ -208,3 +209,8 @@ def strategy(name: str) -> type[Strategy]:
 def strategy_names() -> tuple[str, ...]:
     """Return the names of all strategies, in the order of their registration."""
     return tuple(_registered)
+
+
+def registered() -> Strategies:
+    """Return the register itself, for tools that put others in their place for a while."""
+    return _registered

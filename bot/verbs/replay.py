@@ -51,6 +51,14 @@ Exit codes: 0 identical, 1 no such actor or retired, 2 usage, 3 diverged, 8 data
     "is true; state is that before the message.",
 )  # fmt: skip
 @click.option("--pdb", "with_pdb", is_flag=True, help="Debug the handler at that message.")
+@click.option(
+    "--code", metavar="PATH",
+    help="What if: run the changed copy of the actor's or strategy's file at PATH beside it.",
+)  # fmt: skip
+@click.option(
+    "--param", "parameters", multiple=True, metavar="KEY=VALUE",
+    help="What if: another value of a sleeve's parameter; may be repeated.",
+)  # fmt: skip
 @click.option("--quiet", is_flag=True, help="Only say whether it is identical.")
 @data_dir_option
 @json_option
@@ -65,6 +73,8 @@ def command(  # noqa: PLR0913 - one argument per option
     from_seq: int | None,
     to_seq: int | None,
     break_on: str | None,
+    code: str | None,
+    parameters: tuple[str, ...],
     last_crash: bool,
     with_pdb: bool,
     quiet: bool,
@@ -87,6 +97,8 @@ def command(  # noqa: PLR0913 - one argument per option
         from_seq=from_seq,
         to_seq=to_seq,
         break_on=break_on,
+        code=code,
+        parameters=_numbers(parameters),
         with_pdb=with_pdb,
         quiet=quiet,
         as_json=as_json,
@@ -100,6 +112,19 @@ def command(  # noqa: PLR0913 - one argument per option
     except PastError as error:
         raise VerbError(str(error)) from error
     finish(OK if is_identical else DIVERGED)
+
+
+def _numbers(parameters: tuple[str, ...]) -> dict[str, float]:
+    numbers: dict[str, float] = {}
+    for text in parameters:
+        name, equals, value = text.partition("=")
+        try:
+            numbers[name.strip()] = float(value)
+        except ValueError:
+            equals = ""
+        if not equals:
+            raise click.UsageError(f"--param {text}: write NAME=NUMBER, as in dip_ppm=4000")
+    return numbers
 
 
 def _time_ns(at: str | None) -> int | None:
