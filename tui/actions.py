@@ -58,6 +58,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("back", ("escape",), "back; first closes the bottom line, then clears the filter"),
     Action("fold", ("space",), "fold or unfold this part of the tree", views=("tree",)),
     Action("log_of", ("l",), "the log of this line's actor"),
+    Action("state", ("s",), "show or hide the state of this actor", views=("tree",)),
     Action("filter", ("slash",), "filter: words that must occur, !word must not", label="find"),
     Action("command", ("colon",), "command line", label="cmd"),
     Action("freeze", ("p",), "pause or resume painting; data still flows"),
@@ -83,6 +84,18 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "close", ("C",), "close this sleeve now: cancel its orders, sell its position, pause it",
         Grade.TYPED, _SLEEVES, ("close",), "", "[address]",
+    ),
+    Action(
+        "suspend", ("S",), "suspend this actor: what comes in waits", Grade.CONFIRM, ("tree",),
+        ("suspend",), "", "[address]",
+    ),
+    Action(
+        "unsuspend", ("U",), "have this suspended actor go on", Grade.CONFIRM, ("tree",),
+        ("unsuspend",), "", "[address]",
+    ),
+    Action(
+        "restart", ("T",), "stop what stands here in order and start it again", Grade.CONFIRM,
+        ("tree",), ("restart",), "", "[address]",
     ),
     Action("release", (), "release the kill switch", Grade.TYPED, (), ("release",)),
     Action("stop", (), "stop the bot itself, in order", Grade.TYPED, (), ("stop",)),

@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from messages import control
+from messages.actor_control import RestartActor, ResumeActor, SuspendActor
 from messages.control import Outcome, SwitchAction
 from messages.views import SleeveView
 from tui.client import Client
@@ -64,6 +65,61 @@ async def close(desk: Desk, address: str) -> None:
     word = address.rstrip("/").rsplit("/", 1)[-1]
     if await desk.put(Typed(f"Close {address} now?", body, word)):
         await _send(desk, control.Close(request_id=desk.client.new_id(), address=address))
+
+
+async def suspend(desk: Desk, address: str) -> None:
+    """Suspend the actor at `address`, after a question that says what that means for money."""
+    if not _may_act_on(desk, address):
+        return
+    body = (
+        "It handles nothing until it is told to go on (U); what comes in waits. A suspended sleeve "
+        "does not watch its stop: to stop trading, pause it (P)."
+    )
+    stats = desk.store.stats_of(address)
+    if stats is not None and stats.holds_money:
+        body += (
+            "\nIT HOLDS MONEY: meanwhile what the venue reports is not booked here, and nothing "
+            "that it has to decide is decided."
+        )
+    if await desk.put(Confirm(f"Suspend {address}?", body)):
+        reason = "from the terminal UI"
+        await _send(
+            desk, SuspendActor(request_id=desk.client.new_id(), address=address, reason=reason)
+        )
+
+
+async def unsuspend(desk: Desk, address: str) -> None:
+    """Have the suspended actor at `address` go on, after a question."""
+    if not _may_act_on(desk, address):
+        return
+    body = "It handles what waits for it, in order."
+    if await desk.put(Confirm(f"Let {address} go on?", body)):
+        await _send(desk, ResumeActor(request_id=desk.client.new_id(), address=address))
+
+
+async def restart(desk: Desk, address: str) -> None:
+    """Restart what stands at `address`, after a question."""
+    if not _may_act_on(desk, address):
+        return
+    below = sum(len(rows) for parent, rows in desk.store.tree().items() if _within(address, parent))
+    body = "It stops in order and starts again from its journal; nothing is lost."
+    if below:
+        body += f"\nSo do the {below} below it; open orders stay at the venue meanwhile."
+    if await desk.put(Confirm(f"Restart {address}?", body)):
+        reason = "from the terminal UI"
+        await _send(
+            desk, RestartActor(request_id=desk.client.new_id(), address=address, reason=reason)
+        )
+
+
+def _may_act_on(desk: Desk, address: str) -> bool:
+    if desk.may_act() and not address:
+        desk.flash("say which: select an actor in the tree, or give its address", alert=True)
+    return desk.may_act() and bool(address)
+
+
+def _within(address: str, parent: str) -> bool:
+    return parent == address or parent.startswith(f"{address.rstrip('/')}/")
 
 
 async def halt(desk: Desk) -> None:

@@ -12,6 +12,7 @@ from textual.widgets import Input
 
 from tui import acts, themes
 from tui.actions import ACTIONS, BY_NAME, COMMANDS, Action, parse
+from tui.inspecting import Inspecting
 from tui.screens.dialogs import Dialog, Halt, Help
 from tui.shell import Shell
 from tui.text import span
@@ -41,6 +42,12 @@ class Tui(Shell):
         self._prompt = self.query_one("#prompt", Input)
         self._sign = self.query_one("#sign", Lines)
         self._crumbs_line = self.query_one("#crumbs", Lines)
+        asking = Inspecting(self.client, self.store, self._looked_at, self.paint)
+        self.run_worker(asking.run(), name="inspecting")
+
+    def _looked_at(self) -> str | None:
+        """Return the address whose details are on the screen, while the tree is."""
+        return self._board.selected if self.page.name == "tree" and not self._frozen else None
 
     # --- the desk of `acts`
 
@@ -219,6 +226,24 @@ class Tui(Shell):
     def do_close(self, argument: str) -> None:
         """Close a sleeve now."""
         self._act(acts.close(self, argument or self._target()))
+
+    def do_state(self, _: str) -> None:
+        """Show or hide the state of the actor under the cursor."""
+        self.store.unfolds_state = not self.store.unfolds_state
+        self.query_one("#detail").set_class(self.store.unfolds_state, "-unfolded")
+        self.flash("the state is shown below" if self.store.unfolds_state else "")
+
+    def do_suspend(self, argument: str) -> None:
+        """Suspend an actor."""
+        self._act(acts.suspend(self, argument or self._target()))
+
+    def do_unsuspend(self, argument: str) -> None:
+        """Have a suspended actor go on."""
+        self._act(acts.unsuspend(self, argument or self._target()))
+
+    def do_restart(self, argument: str) -> None:
+        """Restart an actor, a port, or a supervisor with all below."""
+        self._act(acts.restart(self, argument or self._target()))
 
     def do_halt(self, _: str) -> None:
         """Engage the kill switch."""

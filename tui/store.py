@@ -7,6 +7,7 @@ screens know what to format again.
 from collections.abc import Iterable, Iterator
 
 from messages.control import Delta, Pong, Snapshot, View, Welcome
+from messages.inspection import ActorState, ActorStats
 from messages.views import (
     AnyView,
     FillView,
@@ -39,6 +40,12 @@ class Store:
         self.pong: Pong | None = None
         self._nested: tuple[object, dict[str, list[TreeRow]]] = (None, {})
         self._versions = dict.fromkeys(View, 0)
+        self.unfolds_state = False
+        """Whether the person wants to see the state of the actor under the cursor."""
+        self.no_state = ""
+        """Why there is none to show."""
+        self._stats: ActorStats | None = None
+        self._state: ActorState | None = None
 
     def greet(self, welcome: Welcome) -> Welcome | None:
         """Take a new connection's `Welcome`; return the former one if the daemon was restarted.
@@ -118,6 +125,32 @@ class Store:
         """Return one node of the tree."""
         row = self._rows[View.TREE].get(address)
         return row if isinstance(row, TreeRow) else None
+
+    # --- the actor under the cursor
+
+    def inspect(self, row: ActorStats | ActorState) -> None:
+        """Take what was asked about one actor; of others nothing is kept."""
+        if isinstance(row, ActorState):
+            self._state, self.no_state = row, ""
+        else:
+            self._stats = row
+
+    def forget_inspected(self, reason: str, *, is_state: bool) -> None:
+        """Note that there is nothing to be shown, and why."""
+        if is_state:
+            self._state, self.no_state = None, reason
+        else:
+            self._stats = None
+
+    def stats_of(self, address: str) -> ActorStats | None:
+        """Return the figures of the actor at `address`, if they were asked for last."""
+        stats = self._stats
+        return stats if stats is not None and stats.address == address else None
+
+    def state_of(self, address: str) -> ActorState | None:
+        """Return the state of the actor at `address`, if it was asked for last."""
+        state = self._state
+        return state if state is not None and state.address == address else None
 
     def vaults(self) -> list[VaultView]:
         """Return the vaults by address."""

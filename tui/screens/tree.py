@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from messages.control import View
 from messages.views import TreeRow, ViewRow
+from tui.inspecting import inspected_lines
 from tui.screens.page import Jump, Page, labelled, state_tone
 from tui.store import Store
 from tui.text import Glyphs, clean, short
@@ -103,6 +104,7 @@ class TreePage(Page):
                     ("mailbox", str(row.mailbox)), ("reason", row.reason),
                 )
             ),
+            *inspected_lines(store, key),
         ]  # fmt: skip
         return lines + [
             labelled(((child.state, child.address), ("because", child.reason))) for child in ill
