@@ -8,7 +8,7 @@ UV_VERSION := 0.13.8
 COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --quiet \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
-.PHONY: help install install-ml start test check soak lint lock picture clean
+.PHONY: help install install-ml start test check soak matrix lint lock picture clean
 
 help:
 	@echo "make install     .venv with the locked dependencies (a second call is instant)"
@@ -16,6 +16,7 @@ help:
 	@echo "make test        install, then the test suite (at most 10 minutes on 2 cores)"
 	@echo "make check       install, then the longer tests (at most 20 minutes more)"
 	@echo "make soak        install, then the tests that take hours"
+	@echo "make matrix      install, then play the kill-point matrix and write its page in docs"
 	@echo "make lint        install, then ruff, mypy and the import contracts"
 	@echo "make install-ml  install, then torch for the models"
 	@echo "make lock        resolve the pins of pyproject.toml into the lock files"
@@ -54,6 +55,9 @@ check: install
 
 soak: install
 	$(BIN)/python tests/run_slices.py soak
+
+matrix: install
+	$(BIN)/python -m tests.whole.matrix
 
 lint: install
 	$(BIN)/python tests/lint.py

@@ -378,7 +378,8 @@ def _ended(state: GuardState, key: str, end: OrderState, reason: str, ctx: Conte
             _forget(state, key, ctx)
     elif guarded.protect.position_lots == 0:
         _forget(state, key, ctx)
-    elif guarded.sellable_lots <= 0 < guarded.protect.selling_lots:
+    elif not under_way.accepted and guarded.sellable_lots <= 0 < guarded.protect.selling_lots:
+        # Once there was an order of guard's own, it is that order which still counts as offered.
         _offered(state, key, ctx)
     else:
         _refused(state, key, f"{end.value}: {reason}", ctx)

@@ -116,6 +116,10 @@ def handle_exit(desk: Desk, message: ProtectiveExit) -> None:
     if message.expires_ns and desk.ctx.now_ns > message.expires_ns:
         _answer_exit(desk, message, OrderState.EXPIRED, "it came too late to be acted on")
         return
+    if desk.ctx.now_ns < desk.state.unread_until_ns:
+        reason = "a backup was restored: whether the position is still there is being read"
+        _answer_exit(desk, message, OrderState.DENIED, reason)
+        return
     free_lots = free_coins(desk.state, sleeve.name, instrument.base) // lot_minor(instrument)
     lots = min(message.quantity_lots, free_lots, instrument.quantity_lots_max)
     if lots < message.quantity_lots:

@@ -123,6 +123,8 @@ class LedgerState(State):
     deposited_minor: int = 0
     """Deposits less withdrawals, of the vault's asset."""
     trip: Trip | None = None
+    unread_until_ns: int = 0
+    """After a backup was restored: until then exits wait for the account to be read."""
     rows_ns: int = 0
     """When the rows were last recorded."""
 

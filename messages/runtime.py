@@ -8,6 +8,8 @@ class Booted(Message, frozen=True, kw_only=True, tag="runtime.Booted"):
 
     boot: int
     """The number of this start of the database, from 1."""
+    restored: bool = False
+    """The database is a backup: what happened since it was made is not in it."""
 
 
 class TimerFired(Message, frozen=True, kw_only=True, tag="runtime.TimerFired"):

@@ -159,7 +159,9 @@ class Cell:
     def _note_restored(self) -> None:
         if not self._restored:
             self._restored = True
-            self.tell(Booted(boot=self._house.journal.boot))
+            journal = self._house.journal
+            restored = journal.tail_lineage != journal.lineage
+            self.tell(Booted(boot=journal.boot, restored=restored))
 
     def _new_fold(self) -> Fold:
         actor = self.spec.start()

@@ -199,6 +199,18 @@ def test_coins_that_are_free_again_are_sold_at_once() -> None:
     assert watch.probe.state.positions["flash ETH/USDT"].refusals == 1
 
 
+def test_an_exit_that_found_no_buyer_is_tried_again_later_not_at_once() -> None:
+    watch = Watch()
+    watch.protect(100)
+    (asked,) = watch.top(180_000)
+    watch.answer(asked.exit_id, OrderState.PENDING_SUBMIT, order="G")
+    watch.protect(100, selling=100, sells=("G",))
+    watch.answer(asked.exit_id, OrderState.CANCELLED, order="G")
+    watch.protect(100)
+    assert watch.sent(ProtectiveExit) == []
+    assert watch.probe.state.positions["flash ETH/USDT"].refusals == 1
+
+
 def test_an_exit_that_the_ledger_never_answered_is_asked_for_again() -> None:
     watch = Watch()
     watch.protect(100)
