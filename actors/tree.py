@@ -11,6 +11,7 @@ root  one_for_one
                                               └─▶ ledger, guard, sleeves one_for_one ─▶ <name>…
 """
 
+import logging
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ from pathlib import Path
 from actors import wiring
 from actors.alerts import Alerts
 from actors.doors import BoxPort, Door, endpoints_of
-from actors.execution.keys import Keys
+from actors.execution.keys import Keys, MissingKeyError, StoredKey
 from actors.execution.limits import VenueBudget
 from actors.execution.line import Line
 from actors.execution.orders import Orders
@@ -34,6 +35,7 @@ from actors.wiring import ALERTS, RISK, Wiring
 from exchanges.types import Credentials
 from messages.market import topic
 from messages.settings import (
+    Environment,
     Protocol,
     RateTier,
     SleeveSettings,
@@ -61,24 +63,68 @@ READ_BUDGETS = {
     RateTier.NONE: (50.0, 100),
 }
 
+logger = logging.getLogger("actors")
+
 _supervisor = partial(SupervisorSpec, intensity=INTENSITY, period_ns=PERIOD_NS)
 
 
 def build(
-    settings: TreeSettings, folder: Path, clock: Clock, front: tuple[ChildSpec, ...]
+    settings: TreeSettings,
+    folder: Path,
+    clock: Clock,
+    front: tuple[ChildSpec, ...],
+    *,
+    stored: tuple[StoredKey, ...] = (),
+    credentials_folder: Path | None = None,
 ) -> SupervisorSpec:
-    """Return the whole tree for `settings`; `front` starts first. `folder` holds embedded boxes."""
-    return _Assembly(settings, folder, clock).root(front)
+    """Return the whole tree for `settings`; `front` starts first. `folder` holds embedded boxes.
+
+    Accounts of venues that are no simulation trade with `stored` keys, or systemd's. Raises
+    `MissingKeyError` if none of them has one: nothing could be traded.
+    """
+    assembly = _Assembly(settings, folder, clock, stored, credentials_folder)
+    assembly.check_keys()
+    return assembly.root(front)
 
 
 class _Assembly:
-    def __init__(self, settings: TreeSettings, folder: Path, clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: TreeSettings,
+        folder: Path,
+        clock: Clock,
+        stored: tuple[StoredKey, ...],
+        credentials_folder: Path | None,
+    ) -> None:
         self._settings = settings
         self._folder = folder
         self._clock = clock
         self._scales = Scales(settings.assets)
         self._wiring = Wiring(settings, self._scales.of)
-        self._keys = Keys(self._generated_keys())
+        self._keys = Keys(
+            self._generated_keys(),
+            credentials_folder,
+            stored,
+            {name: venue.environment.value for name, venue in settings.venues.items()},
+        )
+
+    def check_keys(self) -> None:
+        """Log which accounts have no key; raise if that is all of those that need one."""
+        missing: list[MissingKeyError] = []
+        found = 0
+        for name, venue in self._settings.venues.items():
+            for user in self._wiring.users_at(name):
+                if venue.environment is Environment.SIM:
+                    continue
+                try:
+                    self._keys.credentials(user, name)
+                    found += 1
+                except MissingKeyError as error:
+                    missing.append(error)
+        for problem in missing:
+            logger.error("%s; that account trades nothing", problem)
+        if missing and not found:
+            raise missing[0]
 
     def root(self, front: tuple[ChildSpec, ...]) -> SupervisorSpec:
         venues = tuple(self._venue(name, each) for name, each in self._settings.venues.items())
@@ -234,6 +280,7 @@ class _Assembly:
             (user, name): Credentials(*account_key(name, user, self._seed(venue)))
             for name, venue in self._settings.venues.items()
             for user in self._wiring.users_at(name)
+            if venue.environment is Environment.SIM
         }
 
     @staticmethod

@@ -31,6 +31,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "cancel-all": ("bot.verbs.cancel_all", "Cancel every open order."),
     "kill-switch": ("bot.verbs.kill_switch", "Stop all new orders everywhere, or allow them."),
     "actor": ("bot.verbs.actor", "Look into one actor, and act on it."),
+    "key": ("bot.verbs.key", "Store the keys of accounts at real venues; list, check, remove."),
     "doctor": ("bot.verbs.doctor", "Examine the installation; say what is wrong and what to do."),
     "backup": ("bot.verbs.backup", "Write a copy of the database; the bot may run meanwhile."),
     "restore": ("bot.verbs.restore", "Make a data folder's database from a backup."),

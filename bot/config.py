@@ -27,6 +27,7 @@ from messages.settings import (
     TreeSettings,
     VenueSettings,
 )
+from messages.settings import Environment as Whose
 
 PREFIX = "CANOPY_"
 # Our own variables that override no value.
@@ -66,6 +67,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     venues: Annotated[dict[Name, VenueSettings], msgspec.Meta(min_length=1)]
     limits: RiskSettings
     log: LogSettings = LogSettings()
+    live: bool = False
+    """Real money may be traded with; `bot start` asks once more."""
     assets: dict[Asset, Scale] = {}
     defaults: Defaults = Defaults()
     first_run: Roster = Roster()
@@ -84,6 +87,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             assets=self.assets,
             roster=roster,
         )
+
+    @property
+    def live_venues(self) -> list[str]:
+        """The venues that trade with real money."""
+        return [n for n, each in self.venues.items() if each.environment is Whose.LIVE]
 
     @property
     def environment(self) -> str:

@@ -12,6 +12,7 @@ import msgspec
 import trio
 from msgspec.structs import replace
 
+from actors.execution.keys import MissingKeyError
 from bot import logs
 from bot.acts import RISK
 from bot.answers import DaemonAnswers
@@ -133,7 +134,7 @@ class Daemon:
             logs.add_file(self._config.log, self._options.folder, self._config.environment)
             clock = ProcessClock(store.newest_ns())
             system, answers = self._build(store, clock)
-        except (ClockBehindError, SpecError, OSError) as error:
+        except (ClockBehindError, SpecError, MissingKeyError, OSError) as error:
             await store.aclose()
             return _failed(error)
         reason = await self._run(system, answers, store)

@@ -8,6 +8,7 @@ This is the only module that reads it:
     CANOPY_<TABLE>__<KEY>   overrides one value: CANOPY_LOG__LEVEL=debug,
                             CANOPY_VENUES__KRAKEN_SIM__BOX__SEED=7 (`-` is written `_`)
     XDG_CONFIG_HOME, XDG_RUNTIME_DIR, HOME      where files stand, as freedesktop.org says
+    CREDENTIALS_DIRECTORY   where systemd puts what LoadCredential= names: keys, their passphrase
     NOTIFY_SOCKET, WATCHDOG_USEC                from systemd, for `Type=notify`
 
 It needs nothing but the standard library: verbs that only ask a running bot start in no time.

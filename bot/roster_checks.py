@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from bot.checking import Checker, nearest
 from bot.toml_lines import KeyPath
+from exchanges.capabilities import capabilities_of
 from messages.settings import (
+    Environment,
     MarketSettings,
     RiskSettings,
     SleeveSettings,
@@ -25,6 +27,14 @@ def check_roster(checker: Checker, document: dict[str, Any], config: "Config | N
         return
     for name, venue in config.venues.items():
         _check_venue(checker, ("venues", name), venue)
+        _check_environment(checker, name, venue)
+    live = [n for n, venue in config.venues.items() if venue.environment is Environment.LIVE]
+    if live and not config.live:
+        text = (
+            f"is missing: {', '.join(live)} would trade with real money; write `live = true` above "
+            "the first [table] if that is what you want"
+        )
+        checker.add(("live",), text)
     # A venue that is wrong in itself is still there: it is not missed a second time.
     venue_names = list(document["venues"])
     first_run = document.get("first_run")
@@ -71,8 +81,35 @@ def _check_unique(checker: Checker, path: KeyPath, names: Sequence[str]) -> None
             checker.add((*path, at), f"{name} is there twice: rename or remove one")
 
 
+def _check_environment(checker: Checker, name: str, venue: VenueSettings) -> None:
+    """Note an environment that the venue does not have, or that its name does not say."""
+    environment = venue.environment.value
+    path: KeyPath = ("venues", name, "environment")
+    if not name.endswith(f"-{environment}"):
+        text = (
+            f'is "{environment}", and the venue is named "{name}": call it [venues.'
+            f"{name.rsplit('-', 1)[0]}-{environment}], so that nobody takes it for another"
+        )
+        checker.add(path, text)
+    if venue.environment is Environment.SIM:
+        return
+    if venue.box is not None:
+        text = f'is "{environment}", and a box is a simulation: make it "sim", or remove the box'
+        checker.add(path, text)
+    known = capabilities_of(venue.protocol.value).environments
+    if environment not in known and not venue.rest:
+        text = (
+            f'is "{environment}", which {venue.protocol.value} does not have; it has '
+            f"{', '.join(known)}, and sim in a box"
+        )
+        checker.add(path, text)
+
+
 def _check_venue(checker: Checker, path: KeyPath, venue: VenueSettings) -> None:
     addresses = ("rest", "websocket_public", "websocket_private")
+    if venue.box is None and venue.environment is not Environment.SIM:
+        # Where the venue is, ccxt knows.
+        return
     if venue.box is None:
         for key in addresses:
             if not getattr(venue, key):

@@ -29,6 +29,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     immediate_or_cancel: Support = Support.NONE
     reduce_only: Support = Support.NONE
     expiry: Support = Support.NONE
+    environments: tuple[str, ...] = ("live",)
+    """Of the venue itself; a simulation of it is ours."""
 
 
 LEAST = Capabilities()

@@ -56,9 +56,16 @@ class Protocol(Enum):
 
 
 class Environment(Enum):
-    """Whose money it is. Live needs a store of keys, which this release does not have."""
+    """Whose money it is."""
 
     SIM = "sim"
+    """Nobody's: an exchange in a box."""
+    TESTNET = "testnet"
+    """Nobody's: the venue's own test system."""
+    DEMO = "demo"
+    """Nobody's: an account for practice at the venue itself."""
+    LIVE = "live"
+    """The user's."""
 
 
 class Faults(Enum):

@@ -15,7 +15,6 @@ import trio
 from messages.base import Message, encode, tag_in
 from messages.runtime import (
     Blocked,
-    Booted,
     Down,
     Quarantined,
     StateReplaced,
@@ -36,6 +35,7 @@ from supervisor.journal import (
     SetAside,
     Snapshot,
     Turn,
+    booted,
 )
 from supervisor.mailbox import Mailbox
 from supervisor.notes import Noted, Notes
@@ -159,9 +159,7 @@ class Cell:
     def _note_restored(self) -> None:
         if not self._restored:
             self._restored = True
-            journal = self._house.journal
-            restored = journal.tail_lineage != journal.lineage
-            self.tell(Booted(boot=journal.boot, restored=restored))
+            self.tell(booted(self._house.journal))
 
     def _new_fold(self) -> Fold:
         actor = self.spec.start()

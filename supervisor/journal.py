@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from messages.runtime import Booted
 from supervisor import limits
 
 RUNTIME = 0
@@ -212,6 +213,12 @@ class Journal(Protocol):
 
     def configuration(self, actor: int) -> bytes | None:
         """Return the newest configuration sent to `actor`."""
+
+
+def booted(journal: Journal) -> Booted:
+    """Return what actors are told first after a start with `journal`."""
+    restored = journal.tail_lineage != journal.lineage
+    return Booted(boot=journal.boot, restored=restored)
 
 
 class MemoryJournal:

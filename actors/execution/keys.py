@@ -1,12 +1,15 @@
 """Where an account's key comes from. Keys never enter messages, the journal, logs or the screen.
 
-For now there are two places: keys that this process generated for its embedded venue, and
-systemd's credentials (`LoadCredential=`), one file per account, named `<venue>.<user>`, holding the
-API key on its first line and the secret on its second.
+There are three places: keys that this process generated for simulated venues; keys that the person
+stored with `bot key add`, each for one environment; and systemd's credentials (`LoadCredential=`),
+one file per account, named `<venue>.<user>`, holding the API key on its first line and the secret
+on its second.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+
+import msgspec
 
 from exchanges.types import Credentials
 
@@ -15,8 +18,25 @@ KEY_FILE_BYTES_MAX = 16_384
 _OTHERS_MAY = 0o077
 
 
+class StoredKey(msgspec.Struct, frozen=True, kw_only=True):
+    """One account's key as it is stored. Never shown by `repr`."""
+
+    user: str
+    venue: str
+    environment: str
+    """That of the venue when the key was added: it is given out for no other."""
+    api_key: str
+    secret: str
+    added_ns: int = 0
+
+    def __repr__(self) -> str:
+        return f"StoredKey({self.user} at {self.venue}, {self.environment})"
+
+
 class MissingKeyError(Exception):
     """There is no usable key for an account; the text says how to give one, and holds no secret."""
+
+    exit_code = 4
 
     def __init__(self, user: str, venue: str, detail: str) -> None:
         self.user = user
@@ -31,9 +51,14 @@ class Keys:
         self,
         generated: Mapping[tuple[str, str], Credentials],
         credentials_folder: Path | None = None,
+        stored: Iterable[StoredKey] = (),
+        environments: Mapping[str, str] | None = None,
     ) -> None:
         self._generated = dict(generated)
         self._folder = credentials_folder
+        self._stored = {(key.user, key.venue): key for key in stored}
+        self._opened: dict[tuple[str, str], Credentials] = {}
+        self._environments = dict(environments or {})
         self._read: dict[tuple[str, str], Credentials] = {}
 
     def __repr__(self) -> str:
@@ -47,10 +72,12 @@ class Keys:
         generated = self._generated.get((user, venue))
         if generated is not None:
             return generated
-        if self._folder is None:
+        if (user, venue) in self._stored:
+            return self._from_store(user, venue)
+        if self._folder is None or not (self._folder / f"{venue}.{user}").exists():
             detail = (
-                f"start under systemd with LoadCredential={venue}.{user}:/path/to/file, "
-                "API key on its first line, secret on its second"
+                f"add it with `bot key add {user} {venue}`, or start under systemd with "
+                f"LoadCredential={venue}.{user}:/path/to/file"
             )
             raise MissingKeyError(user, venue, detail)
         found = _from_file(self._folder / f"{venue}.{user}", user, venue)
@@ -59,6 +86,19 @@ class Keys:
             # A key was changed while running: whoever opens a client from now on gets the new one.
             self._read[user, venue] = known = found
         return known
+
+    def _from_store(self, user: str, venue: str) -> Credentials:
+        key = self._stored[user, venue]
+        wanted = self._environments.get(venue, key.environment)
+        if key.environment != wanted:
+            detail = (
+                f"the stored key is of environment {key.environment}, the venue is {wanted} now: "
+                f"`bot key remove {user} {venue}`, then add the {wanted} key"
+            )
+            raise MissingKeyError(user, venue, detail)
+        if (user, venue) not in self._opened:
+            self._opened[user, venue] = Credentials(key.api_key, key.secret)
+        return self._opened[user, venue]
 
 
 def _from_file(path: Path, user: str, venue: str) -> Credentials:

@@ -19,14 +19,25 @@ from bot.verbs.version import own_version
     "--for", "for_s", type=click.FloatRange(0, min_open=True), metavar="SECONDS",
     help="Stop in good order after so long.",
 )  # fmt: skip
+@click.option(
+    "--yes-live", is_flag=True, help="Do not ask before trading with real money; for systemd."
+)
 def command(
-    config_name: str | None, data_dir: str | None, seed: int | None, for_s: float | None
+    config_name: str | None,
+    data_dir: str | None,
+    seed: int | None,
+    for_s: float | None,
+    *,
+    yes_live: bool,
 ) -> None:
     r"""Run the bot, in the foreground, until `bot stop`, SIGTERM or Ctrl-C.
 
     The configuration is --config, else $CANOPY_CONFIG, else ~/.config/canopy/bot.toml, else the
     shipped one, which trades on an exchange in a box: no keys, no internet. What the bot must not
     lose lies in the data folder; after a crash, start it again: it goes on where it was.
+
+    A venue whose environment is live trades with real money. It needs `live = true` in bot.toml, a
+    key (`bot key add`), and a word that is typed at each start, or --yes-live.
 
     A second Ctrl-C stops at once; nothing that was acknowledged is lost by that either.
 
@@ -44,9 +55,20 @@ def command(
         config = load(config_file(environment, config_name), environment)
     except ConfigError as error:
         raise FailedError(error) from error
+    from functools import partial
+
     from actors.tree import build
     from bot.daemon import Options, run
+    from bot.keys import confirm_live, credentials_folder, stored_keys
 
+    confirm_live(config.live_venues, yes=yes_live)
     folder = data_folder(environment, data_dir, config.data.folder)
-    options = Options(folder=folder, version=own_version(), assemble=build, seed=seed, for_s=for_s)
+    assemble = partial(
+        build,
+        stored=stored_keys(config, folder, environment),
+        credentials_folder=credentials_folder(environment),
+    )
+    options = Options(
+        folder=folder, version=own_version(), assemble=assemble, seed=seed, for_s=for_s
+    )
     finish(run(config, options, environment))

@@ -163,11 +163,6 @@ def test_a_first_run_that_is_none_is_a_problem_and_no_crash(value: str) -> None:
     assert all(problem.startswith("line 1: first_run") for problem in found)
 
 
-def test_live_is_refused_as_long_as_there_is_no_place_for_keys() -> None:
-    (problem,) = problems(changed(('environment = "sim"', 'environment = "live"')))
-    assert problem.endswith('venues.kraken-sim.environment: was "live", allowed is one of sim')
-
-
 def test_the_environment_overrides_values_and_is_checked_like_them() -> None:
     config = parse(
         SHIPPED,
@@ -244,3 +239,41 @@ def test_an_odd_kill_switch_engages_and_is_refused() -> None:
     assert variables.kill_switch
     with pytest.raises(ConfigError, match="CANOPY_KILL_SWITCH: found 'off'; allowed are 1 and 0"):
         parse(SHIPPED, "bot.toml", variables)
+
+
+def live(*, switch: bool = True, name: str = "kraken-live", environment_: str = "live") -> str:
+    """Return the shipped configuration with a real venue beside the box."""
+    venue = f"""
+[venues.{name}]
+protocol = "kraken"
+environment = "{environment_}"
+symbols = ["ETH/USDT"]
+
+[venues.kraken-sim]"""
+    text = changed(("\n[venues.kraken-sim]", venue))
+    return "live = true\n" + text if switch else text
+
+
+def test_live_needs_a_switch_in_the_configuration() -> None:
+    (problem,) = problems(live(switch=False))
+    assert "live: is missing: kraken-live would trade with real money" in problem
+    config = parse(live(), "bot.toml", environment())
+    assert config.live_venues == ["kraken-live"]
+    assert config.environment == "live+sim"
+
+
+def test_a_venue_says_its_environment_in_its_name() -> None:
+    (problem,) = problems(live(name="kraken"))
+    assert "venues.kraken.environment" in problem
+    assert "call it [venues.kraken-live]" in problem
+
+
+def test_an_environment_that_the_venue_does_not_have_is_refused_with_those_it_has() -> None:
+    (problem,) = problems(live(name="kraken-testnet", environment_="testnet"))
+    assert "which kraken does not have; it has live, and sim in a box" in problem
+
+
+def test_a_box_is_a_simulation() -> None:
+    text = "live = true\n" + changed(('environment = "sim"', 'environment = "live"'))
+    found = problems(text)
+    assert any("a box is a simulation" in problem for problem in found)

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.execution.keys import KEY_FILE_BYTES_MAX, Keys, MissingKeyError
+from actors.execution.keys import KEY_FILE_BYTES_MAX, Keys, MissingKeyError, StoredKey
 from exchanges.types import Credentials
 
 
@@ -52,7 +52,7 @@ def test_an_unusable_file_is_refused_without_showing_it(
 def test_a_missing_key_says_how_to_give_one(tmp_path: Path) -> None:
     with pytest.raises(MissingKeyError, match=r"LoadCredential=kraken-live\.alice:/path"):
         Keys({}).credentials("alice", "kraken-live")
-    with pytest.raises(MissingKeyError, match=r"cannot be read \(FileNotFoundError\)"):
+    with pytest.raises(MissingKeyError, match="bot key add alice kraken-live"):
         Keys({}, tmp_path).credentials("alice", "kraken-live")
 
 
@@ -62,3 +62,28 @@ def test_a_key_is_one_object_until_it_is_changed(tmp_path: Path) -> None:
     assert keys.credentials("alice", "kraken-live") is first
     (tmp_path / "kraken-live.alice").write_text("new-key\nnew-secret\n")
     assert keys.credentials("alice", "kraken-live").reveal() == ("new-key", "new-secret")
+
+
+def stored(environment: str) -> Keys:
+    key = StoredKey(
+        user="alice",
+        venue="kraken-live",
+        environment=environment,
+        api_key="the-key",
+        secret="the-secret",
+    )
+    return Keys({}, None, [key], {"kraken-live": "live"})
+
+
+def test_a_stored_key_is_given_out_for_its_environment_only() -> None:
+    keys = stored("live")
+    found = keys.credentials("alice", "kraken-live")
+    assert found.reveal() == ("the-key", "the-secret")
+    assert keys.credentials("alice", "kraken-live") is found, "its clients take turns through it"
+    with pytest.raises(MissingKeyError, match="of environment testnet, the venue is live now"):
+        stored("testnet").credentials("alice", "kraken-live")
+
+
+def test_one_users_missing_key_names_the_remedy() -> None:
+    with pytest.raises(MissingKeyError, match="bot key add bob kraken-live"):
+        stored("live").credentials("bob", "kraken-live")

@@ -7,7 +7,7 @@ orders, what is new is not visible to readings for a while, a final report count
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from exchanges.errors import Code, VenueError
+from exchanges.errors import Code, Reason, VenueError
 from exchanges.types import Execution, ExecutionKind, Fee, OrderStatus, OrderTicket
 from tests.actors.venue_client import LISTED
 
@@ -197,9 +197,9 @@ class Venue:
             listener(report)
 
 
-def refusal(detail: str, *, reason: str = "other") -> VenueError:
+def refusal(detail: str, *, reason: Reason = "other") -> VenueError:
     """Return the venue's no."""
-    return VenueError(Code.REJECTED, "matrix", detail, reason=reason)  # type: ignore[arg-type] # ours
+    return VenueError(Code.REJECTED, "matrix", detail, reason=reason)
 
 
 def usdt(minor: int) -> str:
