@@ -131,7 +131,7 @@ def _then(
     count = handled.get(node.address, 0)
     state, reason = said.get(node.address, ("recorded", ""))
     if node.kind == "port":
-        state, reason = "unrecorded", "ports have no journal of their own"
+        state, reason = "no record", "ports have no journal of their own"
     elif node.kind in ("actor", "process") and not count:
         state, reason = "stopped", "nothing that it handled by then is kept"
     return TreeNode(

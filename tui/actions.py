@@ -38,6 +38,8 @@ class Action:
     """One word for the key line; empty to leave it out there."""
     argument: str = ""
     """What the command takes, for its help."""
+    in_past: bool | None = None
+    """Whether the key line names it in the past only, or in the present only."""
 
 
 _SLEEVES = ("tree", "vaults")
@@ -67,6 +69,23 @@ ACTIONS: tuple[Action, ...] = (
     Action("redraw", ("ctrl+l",), "draw the whole screen again"),
     Action("help", ("question_mark",), "keys of this view", commands=("help",), label="help"),
     Action("theme", ("t",), "next theme", commands=("theme",), argument="[name]"),
+    Action(
+        "past", ("b",), "back in time: to the last recorded change, or to a time",
+        commands=("past",), label="back", argument="[TIME]", in_past=False,
+    ),
+    Action("now", ("n",), "leave the past", commands=("now",), label="now", in_past=True),
+    Action(
+        "step_back", ("left_square_bracket",), "to the recorded change before", label="step",
+        in_past=True,
+    ),
+    Action(
+        "step_on", ("right_square_bracket",), "in the past: to the recorded change after",
+        label="step", in_past=True,
+    ),
+    Action("minute_back", ("comma",), "a minute back in time", label="-1m", in_past=True),
+    Action("minute_on", ("full_stop",), "in the past: a minute on", label="+1m", in_past=True),
+    Action("play", ("v",), "in the past: play, or stop", label="play", in_past=True),
+    Action("speed", ("x",), "in the past: the film's next speed", label="speed", in_past=True),
     Action("arm", (), "allow acts for ten minutes", commands=("rw",)),
     Action("disarm", (), "read-only again", commands=("ro",)),
     Action(
@@ -143,6 +162,7 @@ def key_label(key: str) -> str:
     named = {
         "slash": "/", "colon": ":", "question_mark": "?", "escape": "Esc", "enter": "Enter",
         "space": "Space", "pageup": "PgUp", "pagedown": "PgDn", "home": "Home", "end": "End",
-        "up": "↑", "down": "↓",
+        "up": "↑", "down": "↓", "left_square_bracket": "[", "right_square_bracket": "]",
+        "comma": ",", "full_stop": ".",
     }  # fmt: skip
     return named.get(key, key.replace("ctrl+", "Ctrl+"))

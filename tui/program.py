@@ -14,8 +14,8 @@ from tui import acts, themes
 from tui.actions import ACTIONS, BY_NAME, COMMANDS, Action, parse
 from tui.inspecting import Inspecting
 from tui.screens.dialogs import Dialog, Halt, Help
-from tui.shell import Shell
 from tui.text import span
+from tui.travelling import Travelling
 from tui.widgets.painted import Lines, Run
 
 ARMED_S = 600.0
@@ -23,7 +23,7 @@ _ACTION_OF = {key: action.name for action in ACTIONS for key in action.keys}
 HISTORY_MAX = 100
 
 
-class Tui(Shell):
+class Tui(Travelling):
     """The whole program; `actions.ACTIONS` says which `do_` method belongs to which key."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -47,7 +47,8 @@ class Tui(Shell):
 
     def _looked_at(self) -> str | None:
         """Return the address whose details are on the screen, while the tree is."""
-        return self._board.selected if self.page.name == "tree" and not self._frozen else None
+        is_seen = self.page.name == "tree" and not self._frozen and not self.travel.is_past
+        return self._board.selected if is_seen else None
 
     # --- the desk of `acts`
 
@@ -89,6 +90,8 @@ class Tui(Shell):
 
     def do(self, action: Action, argument: str) -> None:
         """Do an action; those of a dangerous grade ask first."""
+        if self.refuses(action):
+            return
         if action.views and self.page.name not in action.views and not argument:
             self.flash(f"{action.name} works in: {', '.join(action.views)}")
             return
@@ -126,19 +129,26 @@ class Tui(Shell):
     def do_open(self, _: str) -> None:
         """Follow the line under the cursor."""
         key = self._board.selected
-        jump = self.page.leads_to(self.store, key) if key is not None else None
+        jump = self.page.leads_to(self.shown, key) if key is not None else None
         if jump is not None:
             self.go(jump.page, jump.filter, drilled=True)
         else:
             self.paint(refill=True)
 
     def do_back(self, _: str) -> None:
-        """Close the bottom line, else clear the filter, else go back one page. Never quits."""
+        """Close the bottom line, else clear the filter, else go back one page, else to now.
+
+        Never quits.
+        """
         if self._prompt_mode:
             self._close_prompt()
-        elif not self.climb() and self.filters[self.page.name]:
+        elif self.climb():
+            return
+        elif self.filters[self.page.name]:
             self.filters[self.page.name] = ""
             self.paint(refill=True)
+        else:
+            self.do_now("")
 
     def do_fold(self, _: str) -> None:
         """Fold or unfold the line under the cursor."""
@@ -150,7 +160,7 @@ class Tui(Shell):
     def do_log_of(self, _: str) -> None:
         """Show the log of the actor under the cursor."""
         key = self._board.selected
-        target = self.page.target(self.store, key) if key is not None else ""
+        target = self.page.target(self.shown, key) if key is not None else ""
         if target:
             self.go("log", target, drilled=True)
         else:
@@ -172,6 +182,7 @@ class Tui(Shell):
 
     def do_refresh(self, _: str) -> None:
         """Ask the daemon for this view again."""
+        self.show_then()
         self.client.refresh(self.page.view)
         self.flash(f"{self.page.name}: asked for again")
 

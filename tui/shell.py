@@ -25,6 +25,7 @@ from tui.screens.vaults import VaultsPage
 from tui.store import WINDOWS, Store
 from tui.terminal import Terminal
 from tui.text import ASCII, UNICODE, clean, clock, span
+from tui.travel import Travel
 from tui.widgets.board import Board
 from tui.widgets.logview import LogView
 from tui.widgets.painted import Lines, Run
@@ -72,6 +73,7 @@ class Shell(App[int]):
         self.VERTICAL_BREAKPOINTS = [(0, "-flat"), (15, "-short"), (20, "-tall")]
         self.client = client
         self.store = store
+        self.travel = Travel(client)
         self.glyphs = ASCII if basic else UNICODE
         self.pages: dict[str, Page] = {
             page.name: page(self.glyphs)
@@ -186,15 +188,17 @@ class Shell(App[int]):
             if refill or not self._frozen:
                 self._paint_views(now_s, refill=refill)
                 key = self._board.selected
-                about = self.page.detail(self.store, key) if key is not None else []
+                about = self.page.detail(self.shown, key) if key is not None else []
                 detail.show_wrapped(about)
             crumbs.show([self._crumbs(now_s)])
             keys.show([self._key_line()])
 
     def _paint_views(self, now_s: float, *, refill: bool) -> None:
-        changed = self.store.changed
+        store = self.shown
+        changed = store.changed
         board, page = self._board, self.page
-        gone = self.client.link() in (Link.STALE, Link.DOWN)
+        # What was, stays so, whether the daemon answers or not.
+        gone = self.client.link() in (Link.STALE, Link.DOWN) and not self.travel.is_past
         board.dim(gone)
         self._tail.dim(gone)
         due = refill or not page.follow or self._ticks % LOG_EVERY_TICKS == 0
@@ -202,20 +206,23 @@ class Shell(App[int]):
         is_told = board.note != self._note(query) and board.position[1] == 0
         if refill or is_told or (due and page.view in changed):
             board.note = self._note(query)
-            board.show(page.lines(self.store, query), now_s)
+            board.belong(to_past=self.travel.is_past)
+            board.show(page.lines(store, query), now_s)
             changed.discard(page.view)
         else:
             board.expire(now_s)
         if self._tail_shown and (refill or View.LOG in changed) and page.view is not View.LOG:
-            self._tail.show(self.pages["log"].lines(self.store, ""), now_s)
+            self._tail.show(self.pages["log"].lines(store, ""), now_s)
             changed.discard(View.LOG)
 
     def _note(self, query: str) -> str:
         """Return what an empty table says: what to do about it."""
         if self.client.link() is Link.DOWN:
             return f"no bot answers: start it with `{self._start_with}`, this screen waits for it"
-        if self.page.view not in self.store.loaded:
+        if self.page.view not in self.shown.loaded:
             return "waiting for the bot's answer"
+        if self.travel.is_past and not query:
+            return "nothing of this was recorded by then"
         return f"no line matches /{query}: Esc clears the filter" if query else self.page.empty
 
     def _paint_banner(self, banner: Lines) -> None:
@@ -229,6 +236,10 @@ class Shell(App[int]):
             text = f"DOWN, trying again.{seen} {clean(self.client.down_reason)}"
         elif welcome is not None and welcome.protocol != control.PROTOCOL_VERSION:
             text = f"version {clean(welcome.daemon_version)} speaks another protocol: read-only"
+        if self.travel.is_past:
+            banner.display = True
+            banner.show([self.banner_of_then()])
+            return
         banner.display = bool(text)
         banner.show([[Run(f" {text} ".ljust(banner.size.width), "alert")]] if text else [])
 
@@ -239,7 +250,8 @@ class Shell(App[int]):
             doubts=self.client.doubts(),
             armed_s=max(0.0, self._armed_until_s - now_s),
             frozen=self._frozen,
-            status=self.store.status(),
+            # What the bot does now says nothing of then.
+            status=None if self.travel.is_past else self.store.status(),
             welcome=self.store.welcome,
             pong=self.store.pong,
         )
@@ -251,7 +263,7 @@ class Shell(App[int]):
         at, total = self._board.position
         trail = [name for name, _ in self._trail[-3:]] + [self.page.name]
         runs = [Run(" > ".join(trail)), Run(f"  {at} of {total}", "dim")]
-        if self.page.view in self.store.partial:
+        if self.page.view in self.shown.partial:
             runs.append(Run("  more than can be shown: use the verb", "warn"))
         if self.filters[self.page.name]:
             runs.append(Run(f"  /{clean(self.filters[self.page.name])}", "accent"))
@@ -263,8 +275,12 @@ class Shell(App[int]):
         actions = [
             action
             for action in ACTIONS
-            if action.label and (not action.views or self.page.name in action.views)
+            if action.label
+            and (not action.views or self.page.name in action.views)
+            and action.in_past in (None, self.travel.is_past)
         ]
+        # The keys of where one is come first: the way back to now is among them.
+        actions.sort(key=lambda action: not action.in_past)
         # The way out is never left out, whatever else has no room.
         room = self.size.width + 1 - _key_width(actions[-1])
         runs: list[Run] = []
@@ -280,6 +296,18 @@ class Shell(App[int]):
                 Run(f" {action.label} ", "dim" if refused else "plain"),
             ]
         return runs
+
+    @property
+    def shown(self) -> Store:
+        """Return the rows on the screen: those of now, or of the moment that was travelled to."""
+        return self.travel.store if self.travel.is_past else self.store
+
+    def banner_of_then(self) -> list[Run]:
+        """Return what stands over a screen of the past."""
+        raise NotImplementedError("`tui/travelling.py` knows the past")
+
+    def show_then(self) -> None:
+        """Ask for what the page shows, if another moment than now is shown."""
 
     @property
     def _board(self) -> Board:
@@ -319,6 +347,7 @@ class Shell(App[int]):
         self._views.current = name
         self._tail.display = self._tail_shown and name != "log"
         self._subscribe()
+        self.show_then()
         self.call_after_refresh(self._refill)
 
     def _refill(self) -> None:

@@ -28,7 +28,7 @@ def command(address: str, at: str | None, data_dir: str | None, *, as_json: bool
     r"""Show the supervision tree at and below ADDRESS, by default all of it.
 
     With --at it shows what was recorded by then: what each actor had handled, what sleeves said of
-    themselves. Where it says `unrecorded`, nothing is kept of the past.
+    themselves. Where it says `no record`, nothing is kept of the past.
 
     \b
     Example:
@@ -59,10 +59,15 @@ def _lines(node: TreeNode, depth: int) -> Iterator[tuple[str, ...]]:
         "  " * depth + name,
         node.kind,
         node.state if is_well else f"{node.state}: {node.reason}",
-        str(node.incarnation),
-        str(node.restarts),
-        str(node.mailbox),
+        *_now_only(node),
         str(node.handled),
     )
     for child in node.children:
         yield from _lines(child, depth + 1)
+
+
+def _now_only(node: TreeNode) -> tuple[str, str, str]:
+    """Return what is counted and not recorded: blank in the past, where nothing was started."""
+    if not node.incarnation:
+        return "", "", ""
+    return str(node.incarnation), str(node.restarts), str(node.mailbox)

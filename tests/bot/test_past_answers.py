@@ -98,7 +98,7 @@ async def test_the_tree_is_what_was_recorded_of_it(tmp_path: Path) -> None:
         risk, port, a = then.children
         assert (then.state, then.handled) == ("recorded", 3)
         assert (risk.state, risk.reason, risk.handled) == ("blocked", "ValueError", 1)
-        assert (port.state, port.handled) == ("unrecorded", 0)
+        assert (port.state, port.handled) == ("no record", 0)
         below = [(each.address, each.state, each.handled) for each in a.children]
         assert below == [
             ("/a/s", "frozen", 1), ("/a/late", "stopped", 0), ("/a/old", "recorded", 1)

@@ -19,7 +19,7 @@ _STATE_TONES = {
     "unknown": "fail",
     "blocked": "fail", "halted": "fail", "frozen": "fail", "rejected": "fail", "denied": "warn",
     "absent": "warn", "cancelled": "dim", "expired": "dim", "stopped": "dim", "stopping": "dim",
-    "idle": "dim", "reducing": "warn", "exits_only": "warn",
+    "idle": "dim", "no record": "dim", "reducing": "warn", "exits_only": "warn",
 }  # fmt: skip
 
 

@@ -76,9 +76,7 @@ class TreePage(Page):
                 self._indents.get(key, key),
                 self.state(row.state),
                 clean(row.kind),
-                str(row.incarnation),
-                str(row.restarts),
-                short(row.mailbox),
+                *_now_only(row),
                 short(row.handled),
                 clean(row.reason),
             ),
@@ -100,8 +98,8 @@ class TreePage(Page):
             ),
             labelled(
                 (
-                    ("incarnation", str(row.incarnation)), ("restarts", str(row.restarts)),
-                    ("mailbox", str(row.mailbox)), ("reason", row.reason),
+                    *zip(("incarnation", "restarts", "mailbox"), _now_only(row), strict=True),
+                    ("reason", row.reason),
                 )
             ),
             *inspected_lines(store, key),
@@ -125,3 +123,10 @@ class TreePage(Page):
 
 def _name(address: str) -> str:
     return address.rsplit("/", 1)[-1] or "root"
+
+
+def _now_only(row: TreeRow) -> tuple[str, str, str]:
+    """Return what is counted and not recorded: blank in the past, where nothing was started."""
+    if not row.incarnation:
+        return "", "", ""
+    return str(row.incarnation), str(row.restarts), short(row.mailbox)

@@ -63,6 +63,7 @@ class Board(Painted):
         self._by_key: dict[str, int] = {}
         self._cursor = Cursor()
         self._dimmed = False
+        self._is_past = False
         self._needs = Needs(columns)
         self._places: tuple[int, list[Place]] = (-1, [])
         self.note = ""
@@ -93,6 +94,13 @@ class Board(Painted):
             cursor.top = 0
         self._keep_in_window()
         self.repaint()
+
+    def belong(self, *, to_past: bool) -> None:
+        """Say of when the next lines are: a journey in time is no change of a number."""
+        if to_past != self._is_past:
+            self._is_past = to_past
+            self._cursor.marks.clear()
+            self._by_key = {}
 
     def expire(self, now_s: float) -> None:
         """Take away the marks of changes that are old by now."""
