@@ -1,7 +1,7 @@
 """The assembly: which actor stands where, and whom each is told about.
 
 root  one_for_one
-├─ store, control           given by the daemon, first to start and last to stop
+├─ store, control, liveness given by the daemon, first to start and last to stop
 ├─ alerts, risk
 ├─ venues  bulkhead ─▶ <venue> one_for_one
 │              ├─ box               an embedded exchange, where one is configured

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+import trio
+
 from bot.acts import Acts
 from bot.board import Board, total_by_asset
 from bot.ledger_checks import balance_views, check_books
@@ -61,7 +63,8 @@ class DaemonAnswers:
         self._acts: Acts | None = None
         self._supervisors: dict[str, SupervisorSpec] = {}
         self._is_open = False
-        self._is_stopping = False
+        self.stopping = trio.Event()
+        """Set once somebody has asked for the end."""
         self._looks = 0
         self.loop_lag_ns = 0
         store.listen(self.board.take)
@@ -78,7 +81,7 @@ class DaemonAnswers:
 
     def stop(self) -> None:
         """Have the daemon stop in good order."""
-        self._is_stopping = True
+        self.stopping.set()
         if self._system is not None:
             self._system.request_stop()
 
@@ -243,7 +246,7 @@ class DaemonAnswers:
         )
 
     def _state(self, *, is_ill: bool) -> str:
-        if self._is_stopping:
+        if self.stopping.is_set():
             return "stopping"
         if not self._is_open:
             return "starting"

@@ -31,7 +31,12 @@ from messages.settings import Environment as Whose
 
 PREFIX = "CANOPY_"
 # Our own variables that override no value.
-_PLAIN_VARIABLES = ("CANOPY_CONFIG", "CANOPY_RUNTIME_DIR", "CANOPY_KILL_SWITCH")
+_PLAIN_VARIABLES = (
+    "CANOPY_CONFIG",
+    "CANOPY_RUNTIME_DIR",
+    "CANOPY_KILL_SWITCH",
+    "CANOPY_JOURNAL_SOCKET",
+)
 DATABASE_NAME = "canopy.db"
 
 

@@ -1,5 +1,6 @@
 """The daemon: from a configuration to a running tree, and back to an exit code."""
 
+import faulthandler
 import logging
 import os
 import signal
@@ -13,6 +14,7 @@ import trio
 from msgspec.structs import replace
 
 from actors.execution.keys import MissingKeyError
+from actors.liveness import PULSE_TOPIC, Liveness
 from bot import logs
 from bot.acts import RISK
 from bot.answers import DaemonAnswers
@@ -24,6 +26,7 @@ from bot.origin import check_origin
 from bot.roster import apply_first_run
 from bot.start_checks import start_problems
 from bot.tuning import tune
+from bot.vitals import TreeVitals, summary
 from messages.money import Acknowledged, KillSwitch, VaultChecked
 from messages.settings import TreeSettings
 from state.errors import DatabaseDamagedError, DataFolderError, StateError
@@ -51,6 +54,11 @@ logger = logging.getLogger("daemon")
 CHECK_AFTER_S = 20.0
 SLEW_EVERY_S = 10.0
 GIGABYTE = 1_000_000_000
+# An account that cannot be compared holds up its own sleeves only: after this systemd hears that
+# the bot is ready all the same, and which account is not.
+READY_WAIT_S = 60.0
+# Children are given seconds each, one after the other; a stop that takes longer hangs.
+STOP_S = 180.0
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -93,20 +101,25 @@ def run(config: Config, options: Options, environment: Environment) -> int:
         check_origin()
         _check_parts(config)
         _make_folder(options.folder)
-        is_terminal = sys.stderr.isatty()
-        memory = logs.set_up(config.log, config.environment, wall_ns, is_terminal=is_terminal)
+        journal = environment.journal_socket(sys.stdout)
+        memory = logs.set_up(config.log, config.environment, wall_ns, sys.stdout, journal)
     except (StartRefusedError, DataFolderError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return error.exit_code
     tune()
+    # A watchdog ends us with SIGABRT: then it is to be seen where every thread was.
+    faulthandler.enable()
+    notifier = Notifier(environment)
+    notifier.begin("compiling the kernels of the embedded exchange")
     if any(venue.box is not None for venue in config.venues.values()):
         from venue.kernels import warm
 
         # Nothing compiles once the tree runs: a handler would stand still for seconds.
         warm()
     try:
-        return trio.run(Daemon(config, options, environment, memory).main)
+        return trio.run(Daemon(config, options, environment, memory, notifier).main)
     finally:
+        notifier.close()
         logs.drop_handlers()
 
 
@@ -114,18 +127,24 @@ class Daemon:
     """One run of the bot."""
 
     def __init__(
-        self, config: Config, options: Options, environment: Environment, memory: logs.Memory
+        self,
+        config: Config,
+        options: Options,
+        environment: Environment,
+        memory: logs.Memory,
+        notifier: Notifier,
     ) -> None:
         self._config = config
         self._options = options
         self._environment = environment
         self._memory = memory
-        self._notifier = Notifier(environment)
+        self._notifier = notifier
         self._verdict = OK
         """What the checks that go on while the bot runs have found."""
 
     async def main(self) -> int:
         """Open the store, build the tree, run it to its end; return the exit code."""
+        self._notifier.begin("opening the database")
         try:
             store = Store.open(self._options.folder, keep=_keep(self._config))
         except StateError as error:
@@ -133,6 +152,7 @@ class Daemon:
         try:
             logs.add_file(self._config.log, self._options.folder, self._config.environment)
             clock = ProcessClock(store.newest_ns())
+            self._notifier.begin("restoring every actor")
             system, answers = self._build(store, clock)
         except (ClockBehindError, SpecError, MissingKeyError, OSError) as error:
             await store.aclose()
@@ -140,7 +160,6 @@ class Daemon:
         reason = await self._run(system, answers, store)
         await answers.aclose()
         await store.aclose()
-        await self._notifier.tell("STOPPING=1")
         return self._verdict or exit_code_of(reason)
 
     def _build(self, store: Store, clock: ProcessClock) -> tuple[System, DaemonAnswers]:
@@ -161,15 +180,23 @@ class Daemon:
         path = socket_path(self._environment, self._options.folder)
         make_private_folder(path.parent)
         pointer = pointer_path(self._options.folder)
+        vitals = self._vitals = TreeVitals(self._notifier, answers.status)
         front = (
             store_child(store),
             ChildSpec(name="control", start=lambda: BotControlPort(path, pointer, answers)),
+            ChildSpec(
+                name="liveness",
+                start=lambda: Liveness(vitals, vitals.every_s, vitals.every_s),
+                topics=(PULSE_TOPIC,),
+            ),
         )
         spec = self._options.assemble(
             config.tree_settings(roster), self._options.folder, clock, front
         )
         system = System(spec, store, clock)
         answers.attach(system, spec)
+        vitals.attach(system)
+        logs.name_incarnations(system.incarnation_of)
         if self._environment.kill_switch:
             _engage(system, store, clock.now_ns())
         self._clock = clock
@@ -184,25 +211,58 @@ class Daemon:
 
         async with trio.open_nursery() as nursery:
             await nursery.start(self._heed_signals, answers)
-            nursery.start_soon(self._notifier.keep_alive)
-            nursery.start_soon(self._accompany, opened, answers, store)
-            with system.sampler.installed():
-                reason = await system.run(on_open)
+            nursery.start_soon(self._see_off, answers)
+            nursery.start_soon(self._accompany, opened, answers, store, system)
+            reason = await system.run(on_open)
             nursery.cancel_scope.cancel()
         return reason
 
-    async def _accompany(self, opened: trio.Event, answers: DaemonAnswers, store: Store) -> None:
+    async def _accompany(
+        self, opened: trio.Event, answers: DaemonAnswers, store: Store, system: System
+    ) -> None:
         """Do what a running bot needs beside its tree: news to systemd, the clock, the checks."""
-        await opened.wait()
-        logger.info("the bot runs: `bot status --data-dir %s`", self._options.folder)
-        await self._notifier.tell("READY=1", "STATUS=the bot runs")
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._get_ready, opened, answers, system)
+            await opened.wait()
+            logger.info("the bot runs: `bot status --data-dir %s`", self._options.folder)
             nursery.start_soon(self._slew)
             nursery.start_soon(self._check_database, answers, store)
             if self._options.for_s is not None:
                 await trio.sleep(self._options.for_s)
                 logger.info("stopping: the %g s asked for are over", self._options.for_s)
                 answers.stop()
+
+    async def _get_ready(self, opened: trio.Event, answers: DaemonAnswers, system: System) -> None:
+        """Say READY once all is restored and every account was compared, or cannot be soon."""
+
+        def step() -> str:
+            if not opened.is_set():
+                return "restoring every actor"
+            return f"waiting until these have compared their books: {', '.join(system.unsettled())}"
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._notifier.keep_extending, step)
+            await opened.wait()
+            self._notifier.tell(f"STATUS={step()}")
+            with trio.move_on_after(READY_WAIT_S):
+                while system.unsettled():
+                    await system.timers.settles()
+            nursery.cancel_scope.cancel()
+        missing = system.unsettled()
+        if missing:
+            logger.warning(
+                "not compared within %g s, so their sleeves wait: %s",
+                READY_WAIT_S, ", ".join(missing),
+            )  # fmt: skip
+        self._vitals.is_ready = True
+        self._notifier.tell("READY=1", f"STATUS={summary(answers.status())}")
+
+    async def _see_off(self, answers: DaemonAnswers) -> None:
+        await answers.stopping.wait()
+        self._vitals.is_stopping = True
+        self._notifier.tell("STOPPING=1")
+        with trio.move_on_after(STOP_S):
+            await self._notifier.keep_extending(lambda: "stopping: every actor writes a snapshot")
 
     async def _slew(self) -> None:
         while True:
@@ -235,7 +295,6 @@ class Daemon:
                     logs.drop_handlers()
                     os._exit(ERROR)
                 logger.info("%s: stopping in good order", signal.Signals(number).name)
-                await self._notifier.tell("STOPPING=1")
                 answers.stop()
 
 

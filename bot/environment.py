@@ -10,6 +10,8 @@ This is the only module that reads it:
     XDG_CONFIG_HOME, XDG_RUNTIME_DIR, HOME      where files stand, as freedesktop.org says
     CREDENTIALS_DIRECTORY   where systemd puts what LoadCredential= names: keys, their passphrase
     NOTIFY_SOCKET, WATCHDOG_USEC                from systemd, for `Type=notify`
+    JOURNAL_STREAM                              from systemd: which stream goes to journald
+    CANOPY_JOURNAL_SOCKET   journald's socket, where it is not at its usual place
 
 It needs nothing but the standard library: verbs that only ask a running bot start in no time.
 """
@@ -17,9 +19,12 @@ It needs nothing but the standard library: verbs that only ask a running bot sta
 import hashlib
 import os
 from pathlib import Path
+from typing import TextIO
 
 # Enough of a hash that two data folders of one user never share a socket name.
 _SOCKET_DIGEST_BYTES = 8
+# Where journald listens, on every system that has one.
+JOURNAL_SOCKET = "/run/systemd/journal/socket"
 SWITCH_POSITIONS = {"": False, "0": False, "1": True}
 """What CANOPY_KILL_SWITCH may say."""
 
@@ -57,6 +62,17 @@ class Environment:
         """How often systemd wants to hear from us at least; 0 if it does not."""
         text = self.get("WATCHDOG_USEC")
         return int(text) if text.isdigit() else 0
+
+    def journal_socket(self, out: TextIO) -> str:
+        """Return journald's socket if `out` is what it reads of us (JOURNAL_STREAM), else ""."""
+        device, _, inode = self.get("JOURNAL_STREAM").partition(":")
+        try:
+            found = os.fstat(out.fileno())
+        except (OSError, ValueError):
+            return ""
+        if (device, inode) != (str(found.st_dev), str(found.st_ino)):
+            return ""
+        return self.get("CANOPY_JOURNAL_SOCKET") or JOURNAL_SOCKET
 
 
 def pointer_path(folder: Path) -> Path:

@@ -1,4 +1,4 @@
-"""The log: lines on the terminal or JSON on a pipe, a rotating file, and the newest in memory.
+"""The log: lines on a terminal, JSON on a pipe, fields in journald; a file; the newest in memory.
 
 Lines hold what the code says and never what a message holds, so no secret can be in one.
 """
@@ -8,17 +8,18 @@ from collections import deque
 from collections.abc import Callable
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+from typing import TextIO
 
 import msgspec
 
 from bot.config import LogSettings
+from bot.journald import JournalHandler
+from bot.log_records import address_of, text_of
 from bot.text import log_line
 from messages.control import ROWS_MAX
 from messages.views import LogLine
 
 FILE_NAME = "bot.log"
-# A traceback can be long; more of one line helps nobody and would fill the clients' outboxes.
-TEXT_CHARACTERS_MAX = 8_000
 _MEGABYTE = 1_000_000
 
 
@@ -30,28 +31,6 @@ class _Line(msgspec.Struct, frozen=True):
     address: str
     text: str
     environment: str
-
-
-def address_of(record: logging.LogRecord) -> str:
-    """Return the actor that a record is about: its `address`, or a first argument that is one."""
-    named = getattr(record, "address", "")
-    if named:
-        return str(named)
-    arguments = record.args if isinstance(record.args, tuple) else ()
-    first = arguments[0] if arguments else ""
-    return first if isinstance(first, str) and first.startswith("/") else ""
-
-
-def text_of(record: logging.LogRecord) -> str:
-    """Return a record's message with its traceback, cut to a sensible length."""
-    text = record.getMessage()
-    address = address_of(record)
-    if address:
-        # The address is a field of its own.
-        text = text.removeprefix(address).removeprefix(": ")
-    if record.exc_info and record.exc_info[0] is not None:
-        text = f"{text}\n{logging.Formatter().formatException(record.exc_info)}"
-    return text if len(text) <= TEXT_CHARACTERS_MAX else f"{text[:TEXT_CHARACTERS_MAX]} …"
 
 
 class _JsonFormatter(logging.Formatter):
@@ -99,20 +78,40 @@ class Memory(logging.Handler):
 
 
 def set_up(
-    settings: LogSettings, environment: str, now_ns: Callable[[], int], *, is_terminal: bool
+    settings: LogSettings, environment: str, now_ns: Callable[[], int], out: TextIO, journal: str
 ) -> Memory:
-    """Have everything logged to standard error and to memory; return the memory."""
-    to_console = logging.StreamHandler()
-    formatter = _PlainFormatter() if is_terminal else _JsonFormatter(environment)
-    to_console.setFormatter(formatter)
+    """Have everything logged to `out` and to memory; return the memory.
+
+    On a terminal `out` gets lines for people, else one JSON object a line. With `journal`, the
+    address of journald's socket, it gets nothing: journald would store each line twice.
+    """
+    outward: logging.Handler
+    if journal:
+        outward = JournalHandler(journal, environment)
+    else:
+        outward = logging.StreamHandler(out)
+        is_terminal = out.isatty()
+        outward.setFormatter(_PlainFormatter() if is_terminal else _JsonFormatter(environment))
     memory = Memory(now_ns)
     root = logging.getLogger()
-    root.handlers = [to_console, memory]
-    root.setLevel(settings.level.value.upper())
+    root.handlers = [outward, memory]
+    set_level(settings)
     # Libraries tell of every request at a level that is for their own authors.
     for name in ("ccxt", "httpx2", "httpcore2", "websockets", "numba"):
         logging.getLogger(name).setLevel(logging.WARNING)
     return memory
+
+
+def set_level(settings: LogSettings) -> None:
+    """Log from the level in `settings` on."""
+    logging.getLogger().setLevel(settings.level.value.upper())
+
+
+def name_incarnations(incarnation_of: Callable[[str], int]) -> None:
+    """Have journald told the incarnation of each actor that a line is about; 0 stands for no."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, JournalHandler):
+            handler.incarnation_of = incarnation_of
 
 
 def add_file(settings: LogSettings, folder: Path, environment: str) -> None:

@@ -132,3 +132,9 @@ class Settled(Stream, frozen=True, kw_only=True, tag="runtime.Settled"):
     Timers that wait for it (`ChildSpec.timers_after`) fire from then on. To be said again is no
     error.
     """
+
+
+class Pulse(Stream, frozen=True, kw_only=True, tag="runtime.Pulse"):
+    """Liveness → itself, on topic `/system/pulse`: its commit shows that the store lives."""
+
+    number: int

@@ -86,11 +86,38 @@ def socket_pair() -> tuple[trio.SocketStream, socket.socket]:
     return trio.SocketStream(trio.socket.from_stdlib_socket(ours)), theirs
 
 
-async def send_unix_datagram(address: str, data: bytes) -> None:
-    """Send one datagram to the Unix socket at `address` (`@…` is an abstract one): `sd_notify`."""
-    with trio.socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sending:
-        await sending.connect("\0" + address[1:] if address.startswith("@") else address)
-        await sending.send(data)
+class UnixDatagrams:
+    """Sends datagrams to one Unix socket (`@…` is an abstract one) and never waits: systemd's ways.
+
+    May be used from any thread. Whoever sends decides what a lost one means.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._address = "\0" + address[1:] if address.startswith("@") else address
+        self._socket: socket.socket | None = None
+
+    def send(self, data: bytes) -> str:
+        """Send one datagram; return why that was not possible, "" if it was."""
+        try:
+            sending = self._socket
+            if sending is None:
+                kind = socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
+                sending = self._socket = socket.socket(socket.AF_UNIX, kind)
+                sending.connect(self._address)
+            sending.send(data)
+        except BlockingIOError:
+            return "its queue is full"
+        except OSError as error:
+            # Whoever listens may have been started anew: the next one connects again.
+            self.close()
+            return error.strerror or str(error)
+        return ""
+
+    def close(self) -> None:
+        """Close the socket, if there is one."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
 
 
 _network: Network = SystemNetwork()

@@ -35,6 +35,10 @@ class Supervisor(Supervising):
 
     # --- looking
 
+    async def ping(self) -> None:
+        """Return once this has been served, behind all that came before."""
+        await self._call(_nothing)
+
     def find(self, name: str) -> Child:
         """Return the child called `name`; raise `ChildError` if there is none."""
         child = self._children.get(name)
@@ -230,6 +234,10 @@ class Supervisor(Supervising):
             raise call.error
         result: Result = call.result
         return result
+
+
+async def _nothing() -> None:
+    """Be an act that changes nothing."""
 
 
 def _info(child: Child) -> ChildInfo:

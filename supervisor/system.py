@@ -234,6 +234,11 @@ class System:
             outside.cancel_scope.cancel()
         return reason
 
+    def unsettled(self) -> list[str]:
+        """Return those for whom others' timers wait and who have not said `Settled` yet."""
+        named = dict.fromkeys(cell.spec.timers_after for cell in self.cells.values())
+        return [name for name in named if name and not self.timers.is_settled(name)]
+
     def request_stop(self) -> None:
         """Stop in good order: children in reverse order of their start, each with a snapshot."""
         if not self._stopping.is_set():
@@ -392,6 +397,11 @@ class System:
         """Return the child at `address`; raise `LookupError` naming the nearest that exists."""
         supervisor, name = self.supervisor_of(address)
         return supervisor.find(name)
+
+    def incarnation_of(self, address: str) -> int:
+        """Return the number of the incarnation of the actor or port at `address`; 0 for nobody."""
+        cell = self.cells.get(address) or self.ports.get(address)
+        return cell.incarnation if cell is not None else 0
 
     @property
     def restarts(self) -> int:

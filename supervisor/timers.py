@@ -39,6 +39,7 @@ class Timers:
         self._held: dict[str, dict[tuple[Armed, str], _Entry]] = {}
         """Who has not said `Settled` yet → the newest setting of each timer that waits for it."""
         self._settled: set[str] = set()
+        self._settles = trio.Event()
         self._set: dict[Armed, dict[str, tuple[int, int]]] = {}
         self._order = 0
         self._changed = trio.Event()
@@ -64,8 +65,18 @@ class Timers:
     def settle(self, address: str) -> None:
         """Let fire what waits for the actor at `address`, from now on."""
         self._settled.add(address)
+        self._settles.set()
+        self._settles = trio.Event()
         for entry in self._held.pop(address, {}).values():
             self._push(entry)
+
+    def is_settled(self, address: str) -> bool:
+        """Return whether the actor at `address` has settled since the start."""
+        return address in self._settled
+
+    async def settles(self) -> None:
+        """Wait until somebody settles."""
+        await self._settles.wait()
 
     def waits_for(self) -> list[str]:
         """Return the addresses of those for whom timers wait."""

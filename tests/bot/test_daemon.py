@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TextIO, TypeAlias
 
 import pytest
 import trio
@@ -54,17 +54,28 @@ def config(tmp_path: Path) -> Path:
 def start(
     folder: Path, config: Path, trial: str = "tests.bot.trial", **variables: str
 ) -> "subprocess.Popen[str]":
+    return start_into(subprocess.PIPE, folder, config, trial, **variables)
+
+
+def start_into(
+    out: int | TextIO,
+    folder: Path,
+    config: Path,
+    trial: str = "tests.bot.trial",
+    /,
+    **variables: str,
+) -> "subprocess.Popen[str]":
     environment = {**os.environ, "CANOPY_RUNTIME_DIR": str(folder.parent), **variables}
     return subprocess.Popen(
         [sys.executable, "-c", START, str(folder), str(config), trial],
-        cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True,
+        cwd=ROOT, env=environment, stdout=out, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
 
 
 async def _until_it_listens(folder: Path, daemon: "subprocess.Popen[str]") -> None:
     with trio.fail_after(WAIT_S):
         while not (folder / "socket").exists():
-            assert daemon.poll() is None, daemon.stderr and daemon.stderr.read()
+            assert daemon.poll() is None, daemon.stdout and daemon.stdout.read()
             await trio.sleep(0.02)
 
 
@@ -80,8 +91,8 @@ def running(
     finally:
         daemon.kill()
         daemon.wait()
-        assert daemon.stderr is not None
-        daemon.stderr.close()
+        assert daemon.stdout is not None
+        daemon.stdout.close()
 
 
 def ask(capsys: pytest.CaptureFixture[str], folder: Path, *words: str) -> tuple[int, object]:
@@ -120,7 +131,7 @@ def test_a_life(tmp_path: Path, config: Path, capsys: pytest.CaptureFixture[str]
         assert status["pid"] == daemon.pid
         tree = look(capsys, folder, "tree")
         assert [child["address"] for child in tree["children"]] == [
-            "/store", "/control", "/risk", "/users"
+            "/store", "/control", "/liveness", "/risk", "/users"
         ]  # fmt: skip
         for empty in ("vaults", "orders", "fills"):
             assert ask(capsys, folder, empty) == (0, [])
@@ -170,7 +181,7 @@ def test_a_second_bot_on_the_same_data_is_refused(
     folder = tmp_path / "data"
     with running(folder, config) as first:
         second = start(folder, config)
-        _, said = second.communicate(timeout=WAIT_S)
+        said, _ = second.communicate(timeout=WAIT_S)
         assert second.returncode == 7
         assert f"process {first.pid} holds the data folder" in said
         assert ask(capsys, folder, "status")[0] == 0
@@ -201,7 +212,7 @@ def test_damaged_data_is_refused_and_not_touched(
     folder.mkdir()
     (folder / "canopy.db").write_bytes(content)
     daemon = start(folder, config)
-    _, said = daemon.communicate(timeout=WAIT_S)
+    said, _ = daemon.communicate(timeout=WAIT_S)
     assert daemon.returncode == 8, said
     assert "canopy.db" in said
     assert (folder / "canopy.db").read_bytes() == content

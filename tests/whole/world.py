@@ -23,6 +23,7 @@ from bot.config import Config, parse
 from bot.daemon import Daemon, Options
 from bot.environment import Environment
 from bot.logs import Memory
+from bot.notify import Notifier
 from bot.tuning import tune
 from messages.base import Message
 from messages.money import Mode, Pause, ReconcileNow
@@ -80,7 +81,9 @@ class World:
         self.store = Store.open(folder)
         self.clock = ProcessClock(self.store.newest_ns())
         options = Options(folder=folder, version="test", assemble=self._assemble)
-        self.daemon = Daemon(config, options, environment, Memory(self.clock.now_ns))
+        self.daemon = Daemon(
+            config, options, environment, Memory(self.clock.now_ns), Notifier(environment)
+        )
         self.system, self.answers = self.daemon._build(self.store, self.clock)
         self.system.paranoid = paranoid
         self.ended = trio.Event()
