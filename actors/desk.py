@@ -105,8 +105,11 @@ class Desk:
         state = self.state
         state.books.check()
         self._check_reservations()
+        listed = [allocation.sleeve for allocation in self.config.sleeves]
         for sleeve in state.sleeves.values():
-            self._tell_standing(sleeve)
+            if sleeve.name in listed:
+                # One that was taken out of the vault has left its books here, and nobody to tell.
+                self._tell_standing(sleeve)
             for symbol in sleeve.positions:
                 self._tell_guard(sleeve, symbol)
         record_rows(state, self.ctx, moved=state.books.number != self._number)

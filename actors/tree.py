@@ -82,9 +82,36 @@ def build(
     Accounts of venues that are no simulation trade with `stored` keys, or systemd's. Raises
     `MissingKeyError` if none of them has one: nothing could be traded.
     """
-    assembly = _Assembly(settings, folder, clock, stored, credentials_folder)
-    assembly.check_keys()
-    return assembly.root(front)
+    return Assembler(stored, credentials_folder)(settings, folder, clock, front)
+
+
+class Assembler:
+    """Builds the specs of one process's tree, one after another as the roster changes.
+
+    What ports share (where a venue is, its budgets, keys) is the same in all of them, so a port may
+    be started by a newer spec beside others that run by an older one. Venues, assets and accounts
+    must stay the same.
+    """
+
+    def __init__(
+        self, stored: tuple[StoredKey, ...] = (), credentials_folder: Path | None = None
+    ) -> None:
+        self._stored = stored
+        self._credentials_folder = credentials_folder
+        self._assembly: _Assembly | None = None
+
+    def __call__(
+        self, settings: TreeSettings, folder: Path, clock: Clock, front: tuple[ChildSpec, ...]
+    ) -> SupervisorSpec:
+        """Return the whole tree for `settings`; raises as `build` does."""
+        if self._assembly is None:
+            self._assembly = _Assembly(
+                settings, folder, clock, self._stored, self._credentials_folder
+            )
+            self._assembly.check_keys()
+        else:
+            self._assembly.renew(settings)
+        return self._assembly.root(front)
 
 
 class _Assembly:
@@ -107,6 +134,16 @@ class _Assembly:
             stored,
             {name: venue.environment.value for name, venue in settings.venues.items()},
         )
+        self._doors: dict[str, Door] = {}
+        self._budgets: dict[str, VenueBudget] = {}
+        self._reads: dict[tuple[str, str], VenueBudget] = {}
+
+    def renew(self, settings: TreeSettings) -> None:
+        """Build by other settings from here on."""
+        before = self._settings
+        assert (settings.venues, settings.assets) == (before.venues, before.assets)
+        self._settings = settings
+        self._wiring = Wiring(settings, self._scales.of)
 
     def check_keys(self) -> None:
         """Log which accounts have no key; raise if that is all of those that need one."""
@@ -152,7 +189,10 @@ class _Assembly:
     # --- venues
 
     def _venue(self, name: str, venue: VenueSettings) -> SupervisorSpec:
-        door = Door(venue.protocol.value, endpoints_of(venue), self._clock)
+        door = self._doors.get(name)
+        if door is None:
+            door = Door(venue.protocol.value, endpoints_of(venue), self._clock)
+            self._doors[name] = door
         children: list[ChildSpec | SupervisorSpec] = []
         if venue.box is not None:
             from venue.settings import box_config  # noqa: PLC0415 - numba, see BoxPort
@@ -180,7 +220,7 @@ class _Assembly:
             strategy=Strategy.REST_FOR_ONE,
             children=(ChildSpec(name="feed", start=feed),),
         )
-        budget = VenueBudget(*BUDGETS[venue.protocol])
+        budget = self._budgets.setdefault(name, VenueBudget(*BUDGETS[venue.protocol]))
         accounts = _supervisor(
             name="accounts",
             bulkhead=True,
@@ -197,7 +237,8 @@ class _Assembly:
         at = wiring.account_address(venue, user)
         credentials: Callable[[], Credentials] = partial(self._keys.credentials, user, venue)
         configuration = self._wiring.account(venue, user)
-        reads = VenueBudget(*READ_BUDGETS[tier], kept=0)
+        new_reads = VenueBudget(*READ_BUDGETS[tier], kept=0)
+        reads = self._reads.setdefault((venue, user), new_reads)
         line = partial(Line, RISK, door.opener(credentials), self._scales, budget, reads)
         stream = partial(
             PrivateStream,

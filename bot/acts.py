@@ -53,7 +53,11 @@ class Acts:
     """Does acts on one running tree."""
 
     def __init__(
-        self, system: System, store: Store, board: Board, stop: Callable[[], None]
+        self,
+        system: System,
+        store: Store,
+        board: Board,
+        stop: Callable[[], None],
     ) -> None:
         self._system = system
         self._store = store

@@ -8,6 +8,7 @@ from pathlib import Path
 import trio
 
 from bot.acts import Acts
+from bot.applying import Applier
 from bot.board import Board, total_by_asset
 from bot.ledger_checks import balance_views, check_books
 from bot.logs import Memory
@@ -20,6 +21,7 @@ from messages.control import (
     ROWS_MAX,
     Act,
     Answer,
+    Apply,
     Fills,
     Ledger,
     LedgerQuery,
@@ -61,7 +63,7 @@ class DaemonAnswers:
         self._log = log
         self._system: System | None = None
         self._acts: Acts | None = None
-        self._supervisors: dict[str, SupervisorSpec] = {}
+        self._applier: Applier | None = None
         self._is_open = False
         self.stopping = trio.Event()
         """Set once somebody has asked for the end."""
@@ -69,11 +71,12 @@ class DaemonAnswers:
         self.loop_lag_ns = 0
         store.listen(self.board.take)
 
-    def attach(self, system: System, spec: SupervisorSpec) -> None:
-        """Say which tree runs; called before it does."""
+    def attach(self, system: System, applier: Applier) -> None:
+        """Say which tree runs, and how its configuration is changed; called before it runs."""
         self._system = system
         self._acts = Acts(system, self._store, self.board, self.stop)
-        self._supervisors = supervisors_in(spec)
+        self._applier = applier
+        self.board.is_there = system.cells.__contains__
 
     def opened(self) -> None:
         """Everything is restored, and messages are being handled."""
@@ -125,7 +128,7 @@ class DaemonAnswers:
         if view is View.STATUS:
             return [self.status()]
         if view is View.TREE:
-            return list(tree_rows(self._tree(), self._supervisors))
+            return list(tree_rows(self._tree(), supervisors_in(self._spec)))
         if view is View.VAULTS:
             return self.board.vault_views()
         if view is View.ORDERS:
@@ -155,6 +158,9 @@ class DaemonAnswers:
 
     async def act(self, request: Act, operator: str, desk: Desk) -> Answer:
         assert self._acts is not None, "the tree runs"
+        if isinstance(request, Apply):
+            assert self._applier is not None, "it was attached with the tree"
+            return await self._applier.apply(request, operator)
         return await self._acts.do(request, operator, desk)
 
     def _answer_from_memory(self, request: Request) -> Answer:
@@ -171,7 +177,7 @@ class DaemonAnswers:
         if found is None:
             text = f"nothing stands at {request.address}: `bot tree` shows all addresses"
             return Answer(request_id=request.request_id, outcome=Outcome.ERROR, text=text)
-        node = tree_node(found, self._supervisors)
+        node = tree_node(found, supervisors_in(self._spec))
         if request.as_of_ns:
             blocked = self._blocked_by(request.as_of_ns)
             node = await tree_then(reader, node, blocked, request.as_of_ns)
@@ -198,6 +204,11 @@ class DaemonAnswers:
 
     # --- status
 
+    @property
+    def _spec(self) -> SupervisorSpec:
+        assert self._system is not None, "the tree was attached"
+        return self._system.root.spec
+
     def _tree(self) -> Node:
         assert self._system is not None, "the tree was attached"
         return self._system.tree()
@@ -208,7 +219,7 @@ class DaemonAnswers:
         assert system is not None, "the tree was attached"
         now_ns = system.clock.now_ns()
         nodes = list(_all(system.tree()))
-        vaults = list(self.board.vaults.values())
+        vaults = self.board.vaults_there()
         switch = self.board.switch
         is_killed = switch is not None and switch.engaged
         modes = {vault.mode for vault in vaults}

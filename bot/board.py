@@ -53,6 +53,8 @@ class Board:
         """Raised whenever the rows of a view changed."""
         self.on_row: Callable[[Row], None] = _ignore
         """Called with every row that is committed after the load."""
+        self.is_there: Callable[[str], bool] = _everything
+        """Whether an actor still stands at an address: rows outlive sleeves that were removed."""
         self._early: list[Commit] | None = []
 
     def take(self, commit: Commit) -> None:
@@ -115,15 +117,17 @@ class Board:
 
     def vault_views(self) -> list[VaultView]:
         """Return vaults by address, each with its sleeves."""
-        return [
-            vault_view(vault, self._sleeves_of(vault)) for _, vault in sorted(self.vaults.items())
-        ]
+        return [vault_view(vault, self._sleeves_of(vault)) for vault in self.vaults_there()]
+
+    def vaults_there(self) -> list[VaultRow]:
+        """Return the rows of those vaults that run, by address."""
+        return [row for address, row in sorted(self.vaults.items()) if self.is_there(address)]
 
     def _sleeves_of(self, vault: VaultRow) -> list[SleeveView]:
         return [
             sleeve_view(sleeve, self.sleeve_states.get(address))
             for address, sleeve in sorted(self.sleeves.items())
-            if (sleeve.user, sleeve.vault) == (vault.user, vault.vault)
+            if (sleeve.user, sleeve.vault) == (vault.user, vault.vault) and self.is_there(address)
         ]
 
     def order_views(self) -> list[OrderView]:
@@ -140,6 +144,10 @@ class Board:
         """Return the scales that rows have told of."""
         scales = {vault.asset: vault.asset_scale for vault in self.vaults.values()}
         return scales | {fill.fee_asset: fill.fee_scale for fill in self.fills.values()}
+
+
+def _everything(address: str) -> bool:
+    return True
 
 
 def _ignore(row: Row) -> None:

@@ -22,6 +22,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "fills": ("bot.verbs.fills", "Show executions, newest first."),
     "ledger": ("bot.verbs.ledger", "Look into the books, check them, compare with the venue's."),
     "log": ("bot.verbs.log", "Show the log, or follow it."),
+    "apply": ("bot.verbs.apply", "Take over what was changed in bot.toml."),
     "vault": ("bot.verbs.vault", "Look whether a vault could trade."),
     "allocate": ("bot.verbs.allocate", "Set what a sleeve may trade with."),
     "tradeable": ("bot.verbs.tradeable", "Set the pool that a vault's sleeves are allocated from."),

@@ -18,6 +18,7 @@ from actors.liveness import PULSE_TOPIC, Liveness
 from bot import logs
 from bot.acts import RISK
 from bot.answers import DaemonAnswers
+from bot.applying import Applier, Running
 from bot.config import Config
 from bot.environment import Environment, pointer_path, socket_path
 from bot.errors import CONFIGURATION, DATA_REFUSED, ERROR, INVARIANT, OK
@@ -28,7 +29,7 @@ from bot.start_checks import start_problems
 from bot.tuning import tune
 from bot.vitals import TreeVitals, summary
 from messages.money import Acknowledged, KillSwitch, VaultChecked
-from messages.settings import TreeSettings
+from messages.settings import Roster, TreeSettings
 from state.errors import DatabaseDamagedError, DataFolderError, StateError
 from state.port import store_child
 from state.retention import Keep
@@ -74,6 +75,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     assemble: Assemble
     seed: int | None = None
     for_s: float | None = None
+    reload: Callable[[], Config] | None = None
+    """Reads the configuration again, as it was read; None: it cannot be."""
 
 
 class StartRefusedError(Exception):
@@ -190,17 +193,26 @@ class Daemon:
                 topics=(PULSE_TOPIC,),
             ),
         )
-        spec = self._options.assemble(
-            config.tree_settings(roster), self._options.folder, clock, front
-        )
-        system = System(spec, store, clock)
-        answers.attach(system, spec)
+
+        def assemble(config: Config, roster: Roster) -> SupervisorSpec:
+            settings = config.tree_settings(roster)
+            return self._options.assemble(settings, self._options.folder, clock, front)
+
+        system = System(assemble(config, roster), store, clock)
+        running = Running(config=config, roster=roster, reload=self._reload, assemble=assemble)
+        applier = self._applier = Applier(running, system, store, answers.board)
+        answers.attach(system, applier)
         vitals.attach(system)
         logs.name_incarnations(system.incarnation_of)
         if self._environment.kill_switch:
             _engage(system, store, clock.now_ns())
         self._clock = clock
         return system, answers
+
+    def _reload(self) -> Config:
+        """Read the configuration again. Raises `ConfigError`."""
+        reload = self._options.reload
+        return seeded(reload() if reload is not None else self._config, self._options.seed)
 
     async def _run(self, system: System, answers: DaemonAnswers, store: Store) -> ExitReason:
         opened = trio.Event()
@@ -264,6 +276,11 @@ class Daemon:
         with trio.move_on_after(STOP_S):
             await self._notifier.keep_extending(lambda: "stopping: every actor writes a snapshot")
 
+    async def _hang_up(self) -> None:
+        logger.info("SIGHUP: reading the configuration again")
+        for line in await self._applier.hang_up():
+            logger.warning("not reloaded: %s", line)
+
     async def _slew(self) -> None:
         while True:
             await trio.sleep(SLEW_EVERY_S)
@@ -287,7 +304,7 @@ class Daemon:
             stops = 0
             async for number in received:
                 if number == signal.SIGHUP:
-                    logger.info("SIGHUP: nothing is reloaded while running; restart for bot.toml")
+                    await self._hang_up()
                     continue
                 stops += 1
                 if stops > 1:

@@ -181,5 +181,6 @@ def _roster(look: Look, config: Config | None) -> tuple[str, str]:
     found = differences(roster, config.first_run)
     if found:
         # It is no fault: the database's counts, and a person may want to know.
-        return "", f"[first_run] differs, the database's counts: {'; '.join(found)}"
+        said = "; ".join(found)
+        return "", f"[first_run] differs, the database's counts: {said}: see `bot apply --dry-run`"
     return "", "[first_run] and the database are the same"

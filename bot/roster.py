@@ -22,12 +22,17 @@ def read_roster(
     return _decode(document) if document is not None else None
 
 
+def store_roster(store: Store, roster: Roster) -> None:
+    """Make `roster` the one in force from the next commit on."""
+    store.configured(store.enroll(NAME), encode(roster))
+
+
 def apply_first_run(store: Store, first_run: Roster, now_ns: int) -> tuple[Roster, bool]:
     """Return the roster in force, and whether it was applied now."""
     found = read_roster(store.names(), store.configuration)
     if found is not None:
         return found, False
-    store.configured(store.enroll(NAME), encode(first_run))
+    store_roster(store, first_run)
     names = ", ".join(f"{vault.user}/{vault.name}" for vault in first_run.vaults)
     store.audit(now_ns, "bot start", "first_run", "roster", names)
     return first_run, True

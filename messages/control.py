@@ -418,6 +418,16 @@ class CheckVault(Act, frozen=True, kw_only=True, tag="control.CheckVault"):
     address: Address | None = None
 
 
+class Apply(Act, frozen=True, kw_only=True, tag="control.Apply"):
+    """Take over what differs between the configuration file and what runs: `ChangeView`s.
+
+    All of the roster's changes or none: DENIED with a change that money or open orders forbid.
+    """
+
+    dry_run: bool = False
+    """Only say what would be done."""
+
+
 class KillSwitch(Act, frozen=True, kw_only=True, tag="control.KillSwitch"):
     """Stop all new orders everywhere, or allow them again.
 
@@ -475,6 +485,7 @@ AnyRequest = (
     | Allocate
     | SetTradeable
     | CheckVault
+    | Apply
     | KillSwitch
     | Release
     | SuspendActor

@@ -267,6 +267,21 @@ class MomentView(ViewRow, frozen=True, kw_only=True, tag="view.Moment"):
         return "moment"
 
 
+class ChangeView(ViewRow, frozen=True, kw_only=True, tag="view.Change"):
+    """One difference between `bot.toml` and what runs, and what becomes of it."""
+
+    subject: str
+    """An address, or a key of `bot.toml`."""
+    change: str
+    """added, changed, removed."""
+    detail: str
+    takes_effect: str
+    """now, next start, refused."""
+
+    def key(self) -> str:
+        return f"{self.subject} {self.change}"
+
+
 AnyView = (
     StatusView
     | TreeRow
@@ -279,6 +294,7 @@ AnyView = (
     | BalanceView
     | CheckView
     | MomentView
+    | ChangeView
 )
 
 

@@ -86,7 +86,7 @@ class Retention:
         for hour in self._writer.hours.of("stream"):
             if not self._superfluous(hour):
                 return False
-            query = fill("SELECT max(last) FROM stream_{hour}", hour=hour)
+            query = fill("SELECT coalesce(max(last), -1) FROM stream_{hour}", hour=hour)
             (last,) = fetch_one(self._connection, query) or (0,)
             if last < self.low():
                 self._drop("stream", hour)

@@ -294,6 +294,16 @@ class System:
             self.ports[cell.address] = cell
             cell.enter_inbox(left_over)
 
+    def refresh(self, address: str) -> None:
+        """Have the actor at `address` subscribed and configured as its spec, which changed, says.
+
+        Topics that the spec no longer names go on to be delivered until the next start.
+        """
+        cell = self.cells[address]
+        for topic in cell.spec.topics:
+            self.router.subscribe(topic, cell)
+        cell.configure()
+
     def _read_inbox(self) -> dict[int, list[Envelope]]:
         left_over: dict[int, list[Envelope]] = defaultdict(list)
         pending = list(self.journal.inbox())

@@ -107,7 +107,11 @@ class Reconcile(Actor[ReconcileState]):
         if first:
             state.cursor_ns = ctx.now_ns
             _set_mode(state, Mode.EXITS_ONLY, "its books have not been compared yet", ctx)
-            _begin(state, ctx)
+        else:
+            _give_to_new_vaults(state, ctx)
+            # Vaults and sleeves that are new have heard of no mode and no comparison.
+            _announce(state, state.mode, state.reason, ctx)
+        _begin(state, ctx)
 
     def on_booted(self, state: ReconcileState, message: Booted, ctx: Context) -> None:
         """Trust nothing from before the start; a round of the life before is not continued."""
@@ -180,6 +184,18 @@ class Reconcile(Actor[ReconcileState]):
         state.books[message.vault] = message.totals_minor
         if len(state.books) == len(_settings(state).ledgers):
             _compare(state, ctx)
+
+
+def _give_to_new_vaults(state: ReconcileState, ctx: Context) -> None:
+    """Book what lay there before there was a vault for it: its first deposit."""
+    for asset in _settings(state).vault_assets.values():
+        amount_minor = state.outside_minor.pop(asset, 0)
+        if amount_minor:
+            reference = f"adopted:{_settings(state).user}@{_settings(state).venue}:{asset}"
+            found = VenueTransfer(
+                asset=asset, amount_minor=amount_minor, reference=reference, at_ns=ctx.now_ns
+            )
+            _book(state, found, ctx)
 
 
 def _settings(state: ReconcileState) -> AccountConfigured:

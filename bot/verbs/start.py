@@ -55,20 +55,20 @@ def command(
         config = load(config_file(environment, config_name), environment)
     except ConfigError as error:
         raise FailedError(error) from error
-    from functools import partial
-
-    from actors.tree import build
+    from actors.tree import Assembler
     from bot.daemon import Options, run
     from bot.keys import confirm_live, credentials_folder, stored_keys
 
     confirm_live(config.live_venues, yes=yes_live)
     folder = data_folder(environment, data_dir, config.data.folder)
-    assemble = partial(
-        build,
-        stored=stored_keys(config, folder, environment),
-        credentials_folder=credentials_folder(environment),
-    )
     options = Options(
-        folder=folder, version=own_version(), assemble=assemble, seed=seed, for_s=for_s
+        folder=folder,
+        version=own_version(),
+        assemble=Assembler(
+            stored_keys(config, folder, environment), credentials_folder(environment)
+        ),
+        seed=seed,
+        for_s=for_s,
+        reload=lambda: load(config_file(environment, config_name), environment),
     )
     finish(run(config, options, environment))

@@ -30,7 +30,12 @@ from importlib import import_module
 environment = Environment()
 config = load(config_file(environment, sys.argv[2]), environment)
 assemble = import_module(sys.argv[3]).assemble
-options = Options(folder=Path(sys.argv[1]), version="test", assemble=assemble)
+options = Options(
+    folder=Path(sys.argv[1]),
+    version="test",
+    assemble=assemble,
+    reload=lambda: load(config_file(environment, sys.argv[2]), environment),
+)
 sys.exit(run(config, options, environment))
 """
 WAIT_S = 20.0

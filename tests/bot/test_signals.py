@@ -33,15 +33,40 @@ def end(daemon: "subprocess.Popen[str]") -> None:
     daemon.stdout.close()
 
 
-def test_a_hangup_says_what_is_not_reloaded_and_a_second_interrupt_ends_at_once(
-    tmp_path: Path, config: Path
-) -> None:
+def test_a_hangup_reloads_what_is_safe_and_says_what_is_not(tmp_path: Path, config: Path) -> None:
     daemon = start(tmp_path / "data", config)
     try:
-        until_said(daemon, "the bot runs")
+        until_said(daemon, "the bot runs: ")
+        shipped = config.read_text()
+        changed = shipped.replace("orders_per_minute_max = 60", "orders_per_minute_max = 50")
+        changed = changed.replace("stale_ms_max = 2_000", "stale_ms_max = 3_000")
+        changed = changed.replace("retention_hours = 24", "retention_hours = 48")
+        changed = changed.replace('tradeable = "5000"', 'tradeable = "4000"')
+        config.write_text(changed.replace('level = "info"', 'level = "debug"'))
         daemon.send_signal(signal.SIGHUP)
-        until_said(daemon, "nothing is reloaded while running; restart for bot.toml")
+        lines = until_said(daemon, "not reloaded: data: only by a restart")
+        said = "".join(lines)
+        for words in (
+            "the log is kept from level debug on",
+            "reloaded: limits.orders_per_minute_max 60 -> 50",
+            "not reloaded: limits.stale_ms_max 2000 -> 3000: looser, so only by `bot apply`",
+            "changed /users/alice/vaults/kraken-sim-usdt tradeable 5000 -> 4000: only by",
+        ):
+            assert words in said, said
+        config.write_text("nonsense")
+        daemon.send_signal(signal.SIGHUP)
+        until_said(daemon, "nothing was reloaded: ")
         assert daemon.poll() is None
+        daemon.send_signal(signal.SIGTERM)
+        assert daemon.wait(WAIT_S) == 0
+    finally:
+        end(daemon)
+
+
+def test_a_second_interrupt_ends_at_once(tmp_path: Path, config: Path) -> None:
+    daemon = start(tmp_path / "data", config)
+    try:
+        until_said(daemon, "the bot runs: ")
         # Stopped in its tracks, so that both interrupts are there before it can act on one.
         daemon.send_signal(signal.SIGSTOP)
         daemon.send_signal(signal.SIGINT)

@@ -12,7 +12,7 @@ from tests.docs.pages import PAGES, ROOT, blocks, commands, prose
 
 # Named on purpose though they do not exist: the plan.
 ABSENT = {
-    "docs/architecture.md": {"apply", "sim"},
+    "docs/architecture.md": {"sim"},
 }
 # `bot → research` in the architecture is the folder.
 _SPAN = re.compile(r"`((?:\.venv/bin/)?bot (?!→)[^`]+)`")

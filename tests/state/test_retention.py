@@ -75,6 +75,18 @@ async def test_an_actor_that_lags_keeps_its_past(tmp_path: Path) -> None:
         assert tables(store, "turn") == [7, 8, 9]
 
 
+async def test_an_hour_without_market_data_goes_like_any_other(tmp_path: Path) -> None:
+    async with running(tmp_path) as store:
+        now_ns = START_NS
+        store.durable((store.next_position(), 1, 2, now_ns, b"durable"))
+        await store.committed()
+        assert tables(store, "stream") == [0]
+        for number in range(1, 10):
+            await hour(store, number)
+        retire(store, Keep(hours=5))
+        assert 0 not in tables(store, "stream")
+
+
 async def test_too_much_is_dropped_before_it_is_old(tmp_path: Path) -> None:
     async with running(tmp_path) as store:
         for number in range(8):

@@ -281,6 +281,32 @@ def test_what_waits_for_the_comparison_is_let_go_by_agreement_behind_the_mode() 
     assert max(modes) < said
 
 
+def test_a_new_vault_is_told_the_mode_and_gets_what_lay_there() -> None:
+    account = opened()
+    eth = "/users/alice/vaults/kraken-sim-eth/ledger"
+    assert account.probe.state.outside_minor == {"ETH": 7}
+    before = account.probe.fire("round")
+    wider = replace(
+        ACCOUNT,
+        ledgers={**ACCOUNT.ledgers, "kraken-sim-eth": eth},
+        vault_assets={**ACCOUNT.vault_assets, "kraken-sim-eth": "ETH"},
+        sleeves=(*ACCOUNT.sleeves, "/users/alice/vaults/kraken-sim-eth/sleeves/new"),
+    )
+    outcomes = account.handle(wider)
+    (moved, mode) = sent_to(outcomes, eth)
+    assert isinstance(moved, FundsMoved)
+    assert (moved.asset, moved.amount_minor) == ("ETH", 7)
+    assert isinstance(mode, AccountMode)
+    assert mode.mode is Mode.ACTIVE, "the account was compared"
+    assert account.probe.state.outside_minor == {}
+    # The running round knew nothing of the new vault: another one is begun in its place.
+    (old,) = only(sent_to(before, LINE), ReadAccount)
+    (new,) = only(sent_to(outcomes, LINE), ReadAccount)
+    assert isinstance(old, ReadAccount)
+    assert old != new
+    assert account.read(old) == []
+
+
 def test_a_start_gives_up_the_round_of_the_life_before() -> None:
     account = opened()
     before = account.probe.fire("round")
