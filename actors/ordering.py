@@ -13,6 +13,7 @@ from actors.vault import LedgerState, Reservation, SleeveBook, cash_minor, free_
 from messages.market import Instrument
 from messages.money import Mode
 from messages.orders import (
+    TRIGGERED,
     CancelIntent,
     CancelOrder,
     ExitUpdate,
@@ -51,10 +52,24 @@ def handle_intent(desk: Desk, message: Intent) -> None:
             check_entry(desk.state, sleeve)
             apply_wanted(desk.state, desk.pen, sleeve, message.intent_id)
         order, instrument = sized(desk, sleeve, message)
+        if message.type in TRIGGERED and not desk.config.triggers:
+            _guard_instead(desk, sleeve, message)
+            return
     except Refused as refusal:
         desk.tell(sleeve, message.intent_id, message.symbol, OrderState.DENIED, str(refusal))
         return
     place(desk, sleeve, order, instrument, message)
+
+
+def _guard_instead(desk: Desk, sleeve: SleeveBook, message: Intent) -> None:
+    """Have guard hold the level of an order that the venue cannot: for the whole position."""
+    position = sleeve.position(message.symbol)
+    if message.type is OrderType.STOP:
+        position.stop_ticks = message.trigger_ticks
+    else:
+        position.take_ticks = message.trigger_ticks
+    reason = f"the venue has no such orders: guard holds {message.trigger_ticks} ticks instead"
+    desk.tell(sleeve, message.intent_id, message.symbol, OrderState.CANCELLED, reason)
 
 
 def place_check(desk: Desk, sleeve: SleeveBook, wish: Intent) -> str:
@@ -204,7 +219,11 @@ def sized(desk: Desk, sleeve: SleeveBook, message: Intent) -> tuple[Reservation,
     if message.reference_ticks <= 0 or message.limit_ticks < 0 or message.quantity_lots < 0:
         raise Refused("a wish needs a positive reference price and no negative figures")
     if (message.type is OrderType.LIMIT) != (message.limit_ticks > 0):
-        raise Refused("a limit order has a limit, a market order has none")
+        raise Refused("a limit order has a limit, every other has none")
+    if (message.type in TRIGGERED) != (message.trigger_ticks > 0):
+        raise Refused("a stop or take-profit order has a trigger, every other has none")
+    if message.type in TRIGGERED and message.side is Side.BUY:
+        raise Refused("stop and take-profit orders close a position: only sells are taken")
     if sum(1 for _ in open_orders(state, sleeve.name)) >= OPEN_ORDERS_PER_SLEEVE_MAX:
         raise Refused(f"{OPEN_ORDERS_PER_SLEEVE_MAX} orders of this sleeve are open: cancel some")
     if message.side is Side.BUY:
@@ -309,7 +328,6 @@ def place(
     assert order.reserved_minor > 0, "an order holds what it may take"
     reserve(desk, order)
     desk.state.orders[order.client_order_id] = order
-    at_market = wish.type is OrderType.MARKET
     terms = Terms(
         client_order_id=order.client_order_id,
         user=desk.config.user,
@@ -323,12 +341,13 @@ def place(
         quantity_lots=order.quantity_lots,
         limit_ticks=wish.limit_ticks,
         time_in_force=TimeInForce.IMMEDIATE_OR_CANCEL
-        if at_market
-        else TimeInForce.GOOD_TILL_CANCELLED,
+        if wish.type is OrderType.MARKET
+        else wish.time_in_force,
         post_only=wish.post_only,
         reduces=order.side is Side.SELL,
         protective=order.exit_id != "",
         ledger=desk.ctx.address,
+        trigger_ticks=wish.trigger_ticks,
     )
     desk.ctx.send(
         desk.config.risk,

@@ -157,6 +157,7 @@ class Wiring:
             ledger=f"{at}/ledger",
             alerts=ALERTS,
             amends=able.amend is Support.NATIVE,
+            triggers=able.triggers is Support.NATIVE,
         )
 
     def _allocation(self, vault: VaultSettings, sleeve: SleeveSettings) -> SleeveAllocation:

@@ -39,6 +39,7 @@ LEAST = Capabilities()
 CAPABILITIES: dict[str, Capabilities] = {
     "kraken": Capabilities(
         amend=Support.NATIVE,
+        triggers=Support.NATIVE,
         post_only=Support.NATIVE,
         immediate_or_cancel=Support.NATIVE,
         expiry=Support.NATIVE,

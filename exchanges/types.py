@@ -118,7 +118,10 @@ class OrderTicket(msgspec.Struct, frozen=True, kw_only=True):
     post_only: bool = False
     expires_at_ns: int = 0
     reduces: bool = False
-    """It only reduces a position: it does not wait behind entries. The venue is not told."""
+    """It only reduces a position: it does not wait behind entries. Spot venues are not told."""
+    trigger: Literal["", "stop", "take_profit"] = ""
+    """Not "": the order waits at the venue until the last price reaches `trigger_ticks`."""
+    trigger_ticks: int = 0
 
 
 class OrderChange(msgspec.Struct, frozen=True, kw_only=True):

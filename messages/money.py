@@ -67,6 +67,8 @@ class VaultConfigured(Message, frozen=True, kw_only=True, tag="money.VaultConfig
     alerts: str = "/alerts"
     amends: bool = False
     """The venue amends orders in place; elsewhere one is cancelled and another placed."""
+    triggers: bool = False
+    """Stop and take-profit orders rest at the venue; elsewhere guard holds their levels."""
 
 
 class SleeveStanding(Message, frozen=True, kw_only=True, tag="money.SleeveStanding"):

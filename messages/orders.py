@@ -25,6 +25,13 @@ class OrderType(Enum):
 
     LIMIT = "limit"
     MARKET = "market"
+    STOP = "stop"
+    """At the market, once the price has come down (a sell) to the trigger."""
+    TAKE_PROFIT = "take_profit"
+    """At the market, once the price has come up (a sell) to the trigger."""
+
+
+TRIGGERED = frozenset({OrderType.STOP, OrderType.TAKE_PROFIT})
 
 
 class TimeInForce(Enum):
@@ -84,7 +91,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     type: OrderType
     quantity_lots: int
     limit_ticks: int
-    """0 for a market order."""
+    """0 for all but a limit order."""
     time_in_force: TimeInForce = TimeInForce.GOOD_TILL_CANCELLED
     post_only: bool = False
     reduces: bool = False
@@ -93,6 +100,8 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     """Placed by guard."""
     ledger: str
     """The ledger's address, to which updates and fills go."""
+    trigger_ticks: int = 0
+    """Of a stop or take-profit order."""
 
 
 # --- sleeve → ledger
@@ -118,6 +127,10 @@ class Intent(Message, frozen=True, kw_only=True, tag="orders.Intent"):
     stop_ticks: int = 0
     """The protective stop that guard holds once an entry fills; 0 for none."""
     take_ticks: int = 0
+    time_in_force: TimeInForce = TimeInForce.GOOD_TILL_CANCELLED
+    """Of a limit order; the others are immediate, or wait for their trigger."""
+    trigger_ticks: int = 0
+    """Of a stop or take-profit sale. Where the venue has none, guard holds the level instead."""
 
 
 class CancelIntent(Message, frozen=True, kw_only=True, tag="orders.CancelIntent"):

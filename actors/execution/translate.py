@@ -8,6 +8,7 @@ changes. What a venue writes finer than a minor unit is cut off, as venues do th
 from collections.abc import Mapping, Sequence
 from decimal import ROUND_DOWN, Decimal, InvalidOperation
 from fractions import Fraction
+from typing import Literal
 
 from exchanges import types
 from exchanges.grid import OffGridError
@@ -32,6 +33,12 @@ _ENDED: dict[types.OrderStatus, OrderState] = {
 _TIME_IN_FORCE: dict[TimeInForce, types.TimeInForce] = {
     TimeInForce.GOOD_TILL_CANCELLED: "GTC",
     TimeInForce.IMMEDIATE_OR_CANCEL: "IOC",
+}
+
+
+_TRIGGERS: dict[OrderType, Literal["stop", "take_profit"]] = {
+    OrderType.STOP: "stop",
+    OrderType.TAKE_PROFIT: "take_profit",
 }
 
 
@@ -102,6 +109,8 @@ def ticket_of(submit: Submit) -> types.OrderTicket:
         post_only=terms.post_only,
         expires_at_ns=submit.expires_ns,
         reduces=terms.reduces,
+        trigger=_TRIGGERS.get(terms.type, ""),
+        trigger_ticks=terms.trigger_ticks,
     )
 
 

@@ -12,7 +12,7 @@ import msgspec
 
 from messages.market import Instrument
 from messages.money import Mode
-from messages.orders import OrderRequest, OrderType, Side, TimeInForce
+from messages.orders import TRIGGERED, OrderRequest, OrderType, Side, TimeInForce
 
 MINUTE_NS = 60 * 1_000_000_000
 MILLISECOND_NS = 1_000_000
@@ -130,7 +130,9 @@ def _quoted_in_vault_asset(question: Question) -> str | None:
 
 def _sensible(question: Question) -> str | None:
     terms = question.request.terms
-    market = terms.type is OrderType.MARKET
+    market = terms.type is not OrderType.LIMIT
+    if (terms.type in TRIGGERED) != (terms.trigger_ticks > 0):
+        return "a stop or take-profit order has a trigger price, and no other order has one"
     if market and terms.limit_ticks:
         return "a market order has no limit price: leave it 0, or make it a limit order"
     if market and terms.post_only:
@@ -277,7 +279,7 @@ def denial(question: Question) -> str | None:
 
 def _price_ticks(question: Question) -> int:
     terms = question.request.terms
-    return terms.limit_ticks or question.request.reference_ticks
+    return terms.limit_ticks or terms.trigger_ticks or question.request.reference_ticks
 
 
 def _notional_minor(question: Question, lots: int) -> int:

@@ -7,7 +7,19 @@ it is idle.
 
 from actors.sleeves.life import LIFE, REFUSALS, Act, Life, moved
 from actors.sleeves.strategies import SHIPPED
-from actors.sleeves.strategy import AMEND, BUY, CANCEL, LIMIT, NOTHING, Strategy, Wish, strategy
+from actors.sleeves.strategy import (
+    AMEND,
+    BUY,
+    CANCEL,
+    LIMIT,
+    MARKET,
+    NOTHING,
+    STOP,
+    TAKE,
+    Strategy,
+    Wish,
+    strategy,
+)
 from actors.sleeves.view import (
     AMEND_INTERVAL_NS,
     COOL_MAX_NS,
@@ -49,6 +61,12 @@ from messages.rows import SleeveStateRow
 from messages.runtime import Booted, Gap, Quarantined, TimerFired
 from supervisor.actor import Actor, Context
 
+_TYPES = {
+    LIMIT: OrderType.LIMIT,
+    MARKET: OrderType.MARKET,
+    STOP: OrderType.STOP,
+    TAKE: OrderType.TAKE_PROFIT,
+}
 CLOSE_TIMER = "close"
 # A refused close is tried again after this: what refused it is mostly a cancel still under way.
 CLOSE_RETRY_NS = 2_000_000_000
@@ -349,20 +367,21 @@ def _wish(state: SleeveState, ctx: Context, view: LegView, side: Side, wish: Wis
     reference = (
         view.entry_ticks if top is None else (top.ask_ticks if side is Side.BUY else top.bid_ticks)
     )
-    limit = wish is not None and wish.kind == LIMIT
+    kind = wish.kind if wish else MARKET
     intent = Intent(
         intent_id=ctx.new_id(),
         sleeve=state.config.sleeve,
         symbol=view.symbol,
         side=side,
-        type=OrderType.LIMIT if limit else OrderType.MARKET,
+        type=_TYPES[kind],
         quantity_lots=wish.quantity_lots if wish else 0,
-        limit_ticks=wish.price_ticks if wish and limit else 0,
+        limit_ticks=wish.price_ticks if wish and kind == LIMIT else 0,
         reference_ticks=reference,
         post_only=bool(wish.post_only) if wish else False,
         time_to_live_ns=wish.time_to_live_ns if wish else 0,
         stop_ticks=wish.stop_ticks if wish else 0,
         take_ticks=wish.take_ticks if wish else 0,
+        trigger_ticks=wish.price_ticks if wish and kind in (STOP, TAKE) else 0,
     )
     state.flights[intent.intent_id] = Flight(
         intent_id=intent.intent_id,

@@ -68,12 +68,13 @@ class Opinion(NamedTuple):
 
 # --- what step answers
 
-NOTHING, LIMIT, MARKET, CANCEL, AMEND = 0, 1, 2, 3, 4
+NOTHING, LIMIT, MARKET, CANCEL, AMEND, STOP, TAKE = 0, 1, 2, 3, 4, 5, 6
+# STOP and TAKE sell at the market once the price comes to `price_ticks`.
 BUY, SELL = 1, -1
 
 
 class Wish(NamedTuple):
-    """NOTHING, LIMIT, MARKET; CANCEL what is in flight on that side, or AMEND its price."""
+    """NOTHING, LIMIT, MARKET, STOP, TAKE; CANCEL what is in flight on that side, or AMEND it."""
 
     kind: int
     leg: int

@@ -4,7 +4,7 @@ Sources: docs.kraken.com/api (REST and WebSocket v2), and ccxt 4.5.90's own clas
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -221,7 +221,7 @@ class KrakenAdapter(Adapter):
     async def submit(
         self, exchange: "TrioExchange", ticket: OrderTicket, instrument: Instrument, now_ns: int
     ) -> str:
-        params = self._order_params(ticket, now_ns)
+        params = self._order_params(ticket, instrument.price_text, now_ns)
         price = None
         if ticket.type == "limit":
             assert ticket.price_ticks is not None, "a limit order has a price"
@@ -239,7 +239,9 @@ class KrakenAdapter(Adapter):
             raise VenueError(Code.AMBIGUOUS, self.venue, "AddOrder was answered without a txid")
         return order_id
 
-    def _order_params(self, ticket: OrderTicket, now_ns: int) -> dict[str, Any]:
+    def _order_params(
+        self, ticket: OrderTicket, price_text: Callable[[int], str], now_ns: int
+    ) -> dict[str, Any]:
         if ticket.time_in_force == "FOK":
             raise VenueError(Code.INVALID, self.venue, "Kraken spot has no fill-or-kill orders")
         params: dict[str, Any] = {"clientOrderId": ticket.client_order_id}
@@ -247,6 +249,9 @@ class KrakenAdapter(Adapter):
             params["timeInForce"] = ticket.time_in_force
         if ticket.post_only:
             params["postOnly"] = True
+        if ticket.trigger:
+            name = "stopLossPrice" if ticket.trigger == "stop" else "takeProfitPrice"
+            params[name] = price_text(ticket.trigger_ticks)
         if ticket.expires_at_ns:
             params["deadline"] = self._deadline(ticket.expires_at_ns, now_ns)
         return params

@@ -29,6 +29,8 @@ REFUSALS: dict[Refusal, str] = {
     Refusal.ORDERS_LIMIT: "EOrder:Orders limit exceeded",
     Refusal.NO_LIQUIDITY: "EOrder:Insufficient liquidity",
     Refusal.PERMISSION: "EGeneral:Permission denied",
+    Refusal.TRIGGERS_NOW: "EOrder:Invalid price",
+    Refusal.WAITING_LIMIT: "EOrder:Orders limit exceeded",
     Refusal.HALTED: "EService:Market in cancel_only mode",
 }
 

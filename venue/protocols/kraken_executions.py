@@ -12,6 +12,7 @@ from venue.listing import Listing
 from venue.orders import Fill, LedgerEntry, Order, Report, ReportKind
 from venue.protocols.kraken_feeds import raw
 from venue.protocols.kraken_names import timestamp
+from venue.protocols.kraken_triggers import order_type, triggers
 from venue.protocols.kraken_views import Json, average_price, side_name, type_name
 
 _STATUS = {
@@ -21,6 +22,10 @@ _STATUS = {
     ReportKind.CANCELED: "canceled",
     ReportKind.EXPIRED: "expired",
 }
+
+
+# Kraken has no event of its own for a trigger that fires.
+_EXEC_TYPES = {ReportKind.TRIGGERED: "status"}
 
 
 def _working_status(order: Order) -> str:
@@ -51,7 +56,7 @@ def _terms(listing: Listing, order: Order) -> Json:
     terms: Json = {
         "symbol": order.symbol,
         "side": side_name(order.side),
-        "order_type": type_name(order.is_market),
+        "order_type": order_type(order),
         "order_qty": raw(instrument.format_quantity(order.quantity_lots)),
         "time_in_force": order.time_in_force.value,
         "limit_price_type": "static",
@@ -62,7 +67,7 @@ def _terms(listing: Listing, order: Order) -> Json:
         terms["limit_price"] = raw(instrument.format_price(order.price_ticks))
     if order.expire_ns:
         terms["expire_time"] = timestamp(order.expire_ns)
-    return terms
+    return {**terms, **triggers(instrument, order)}
 
 
 def order_snapshot(listing: Listing, order: Order) -> Json:
@@ -117,7 +122,7 @@ def execution_data(listing: Listing, report: Report) -> Json:
         return trade_data(listing, order, report.fill)
     data: Json = {
         **_ids(order),
-        "exec_type": report.kind.value,
+        "exec_type": _EXEC_TYPES.get(report.kind, report.kind.value),
         "order_status": _STATUS.get(report.kind) or _working_status(order),
         "timestamp": timestamp(report.at_ns),
     }
@@ -132,7 +137,7 @@ def execution_data(listing: Listing, report: Report) -> Json:
         return {**data, **_totals(listing, order), **reason}
     if report.kind is ReportKind.FILLED:
         return {**data, **_totals(listing, order)}
-    return data
+    return {**data, **triggers(listing.instrument, order)}
 
 
 def balance_snapshot(assets: Iterable[Asset], account: Account) -> list[Json]:

@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 from venue.exchange import Exchange
 from venue.instruments import Instrument, MalformedNumberError
-from venue.orders import BUY, SELL, OrderRequest, TimeInForce
+from venue.orders import BUY, NO_TRIGGER, SELL, OrderRequest, TimeInForce
 from venue.protocols.kraken_errors import DEADLINE, TICK_SIZE, KrakenError, invalid
 from venue.protocols.kraken_names import parse_timestamp
+from venue.protocols.kraken_triggers import ORDER_TYPES, is_triggered, trigger_of
 
 _SECOND_NS = 1_000_000_000
 DEADLINE_AHEAD_NS_MAX = 60 * _SECOND_NS  # Kraken allows 500 ms to 60 s
@@ -33,6 +34,7 @@ class OrderParameters(NamedTuple):
     deadline: str
     client_order_id: str
     user_reference: str
+    trigger: str = ""
 
 
 def from_rest(parameters: Mapping[str, str]) -> OrderParameters:
@@ -49,6 +51,7 @@ def from_rest(parameters: Mapping[str, str]) -> OrderParameters:
         deadline=get("deadline", ""),
         client_order_id=get("cl_ord_id", ""),
         user_reference=get("userref", ""),
+        trigger=get("trigger", ""),
     )
 
 
@@ -75,11 +78,12 @@ def order_request(
     """Return the request. Raises `KrakenError` naming the argument at fault."""
     if given.side not in ("buy", "sell"):
         raise invalid("type")
-    if given.order_type not in ("limit", "market"):
+    if given.order_type not in ORDER_TYPES:
         raise invalid("ordertype")
     check_deadline(given.deadline, now_ns)
     side = BUY if given.side == "buy" else SELL
-    is_market = given.order_type == "market"
+    waits = is_triggered(given.order_type)
+    is_market = waits or given.order_type == "market"
     flags = set(filter(None, given.flags.split(",")))
     if flags - {"post", "fciq", "viqc"} or (is_market and "post" in flags):
         raise invalid("oflags")
@@ -99,6 +103,9 @@ def order_request(
         expire_ns=expire_ns,
         client_order_id=_client_order_id(given),
         user_reference=_user_reference(given.user_reference),
+        trigger=trigger_of(given.order_type, price_ticks(instrument, given.price), given.trigger)
+        if waits
+        else NO_TRIGGER,
     )
 
 

@@ -234,8 +234,10 @@ class PrivateEndpoints:
         parameters = parsing.from_rest(given)
         instrument = listing.instrument
         request = parsing.order_request(self._exchange, instrument, parameters, now_ns)
-        price = "0" if request.is_market else instrument.format_price(request.price_ticks)
-        order_text = sentence(instrument, request.side, request.quantity_lots, price)
+        ticks = request.trigger.ticks or request.price_ticks
+        price = instrument.format_price(ticks) if ticks else "0"
+        kind = given["ordertype"]
+        order_text = sentence(instrument, request.side, request.quantity_lots, price, kind)
         if _is_true(given.get("validate", "")):
             self._exchange.check(account, request)
             return {"descr": {"order": order_text}}

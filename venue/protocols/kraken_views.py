@@ -4,6 +4,7 @@ from venue.instruments import Instrument, format_units
 from venue.listing import Listing
 from venue.orders import BUY, Fill, LedgerEntry, Order
 from venue.protocols.kraken_names import asset_id, pair_altname, pair_id, seconds
+from venue.protocols.kraken_triggers import order_type
 
 Json = dict[str, object]
 
@@ -30,22 +31,23 @@ def average_price(instrument: Instrument, cost_units: int, lots: int) -> str:
 
 def description(instrument: Instrument, order: Order) -> Json:
     """Return the `descr` of an order."""
-    price = "0" if order.is_market else instrument.format_price(order.price_ticks)
+    ticks = order.trigger_ticks or order.price_ticks
+    price = instrument.format_price(ticks) if ticks else "0"
     return {
         "pair": pair_altname(instrument),
         "type": side_name(order.side),
-        "ordertype": type_name(order.is_market),
+        "ordertype": order_type(order),
         "price": price,
         "price2": "0",
         "leverage": "none",
-        "order": sentence(instrument, order.side, order.quantity_lots, price),
+        "order": sentence(instrument, order.side, order.quantity_lots, price, order_type(order)),
         "close": "",
     }
 
 
-def sentence(instrument: Instrument, side: int, lots: int, price: str) -> str:
-    """Return the order in words; a price of `0` means a market order."""
-    kind = "market" if price == "0" else f"limit {price}"
+def sentence(instrument: Instrument, side: int, lots: int, price: str, kind: str) -> str:
+    """Return the order in words."""
+    kind = kind if kind == "market" else f"{kind} {price}"
     quantity = instrument.format_quantity(lots)
     return f"{side_name(side)} {quantity} {pair_altname(instrument)} @ {kind}"
 
@@ -72,7 +74,9 @@ def order_info(listing: Listing, order: Order, *, with_trades: bool) -> Json:
         "cost": quote.format(order.cost_units),
         "fee": quote.format(order.fee_units),
         "price": average_price(instrument, order.cost_units, order.filled_lots),
-        "stopprice": "0.00000",
+        "stopprice": instrument.format_price(order.trigger_ticks)
+        if order.triggered_ns
+        else "0.00000",
         "limitprice": "0.00000",
         "misc": "",
         "oflags": order_flags(order),

@@ -12,7 +12,7 @@ from actors.execution.order_state import Record
 from exchanges.types import Credentials
 from messages.amends import AmendOrder, OrderAmended
 from messages.money import Mode, ReconcileNow, Severity
-from messages.orders import CancelOrder, OrderState, OrderUpdate, Side
+from messages.orders import CancelOrder, OrderState, OrderType, OrderUpdate, Side
 from tests.actors.execution.small_tree import SmallTree, small_tree
 from tests.actors.trading import ORDERS, RECONCILE, RISK, request
 from tests.venue.boxes import RestClient, running_box
@@ -155,6 +155,38 @@ async def test_under_faults_at_random_no_order_is_lost_or_doubled() -> None:
         for order in await check_books(box, tree):
             assert order["status"] != "open"
         assert [a.text for a in tree.alerts if a.severity is Severity.PAGE] == []
+
+
+async def test_a_stop_rests_at_the_venue_and_sells_when_the_price_comes() -> None:
+    async with trading() as (box, tree):
+        buy(tree, IDS[0])
+        await tree.until(lambda: end_of(tree, IDS[0]) is not None)
+        assert tree.top is not None
+        below = tree.top.bid_ticks // 2
+        for ours, trigger in ((IDS[1], below), (IDS[2], tree.top.ask_ticks)):
+            kind = OrderType.STOP if trigger == below else OrderType.TAKE_PROFIT
+            # The ask of now is reached by the next buyer or two.
+            sale = request(
+                ours,
+                side=Side.SELL,
+                reduces=True,
+                type=kind,
+                quantity_lots=5_000,
+                limit_ticks=0,
+                trigger_ticks=trigger + (0 if trigger == below else 1),
+            )
+            tree.request(sale)
+        await tree.until(lambda: end_of(tree, IDS[2]) is not None)
+        end = end_of(tree, IDS[2])
+        assert end is not None
+        assert (end.state, end.filled_lots) == (OrderState.FILLED, 5_000)
+        waiting = tree.actors[ORDERS].state.live[IDS[1]]
+        assert waiting.state is OrderState.OPEN
+        (resting,) = [o for o in (await box.admin("books"))["orders"] if o["status"] == "open"]
+        assert resting["client_order_id"] == IDS[1]
+        tree.deliver(ORDERS, CancelOrder(client_order_id=IDS[1], reason="test"), "/ledger")
+        await tree.until(lambda: end_of(tree, IDS[1]) is not None)
+        await check_books(box, tree)
 
 
 async def test_a_deposit_is_booked_and_trading_goes_on() -> None:

@@ -372,3 +372,8 @@ def test_the_kill_switch_denies_amendments_of_entries() -> None:
     denied = amend(probe, limit_ticks=190_000)
     assert isinstance(denied, OrderAmended)
     assert "kill switch" in denied.reason
+
+
+def test_a_trigger_belongs_to_stop_and_take_profit_orders_alone() -> None:
+    for changes in ({"type": OrderType.STOP}, {"trigger_ticks": 190_000}):
+        assert "has a trigger price" in denied(gate(), **changes)

@@ -1,4 +1,4 @@
-"""A strategy that follows the price with its order: it amends, once a second at most."""
+"""A strategy that follows the price with its order, and one stop: what the shipped one does not."""
 
 from typing import NamedTuple
 
@@ -6,6 +6,8 @@ from actors.sleeves.strategy import (
     AMEND,
     BUY,
     LIMIT,
+    SELL,
+    STOP,
     Holding,
     Leg,
     Opinion,
@@ -15,7 +17,7 @@ from actors.sleeves.strategy import (
 )
 from messages.amends import AmendIntent
 from messages.money import SleeveConfigured
-from messages.orders import Intent, OrderState
+from messages.orders import Intent, OrderState, OrderType
 from tests.actors.sleeves.scenes import SECOND_NS, Scene
 from tests.actors.vaults import LEDGER, SYMBOL, VENUE
 
@@ -36,13 +38,15 @@ def step(
     opinions: tuple[Opinion],
     params: Nothing,
 ) -> tuple[Nothing, tuple[Wish]]:
+    if holdings[0].lots:
+        return memory, (Wish(STOP, 0, SELL, 190_000, 0, 0, 0, 0, 0, 0),)
     kind = AMEND if holdings[0].buying else LIMIT
     return memory, (Wish(kind, 0, BUY, legs[0].bid_ticks - 100, 50, 1, 0, 0, 0, 0),)
 
 
 @register
 class Follower(Strategy):
-    """Rests a hundred ticks below the bid."""
+    """Rests a hundred ticks below the bid; what it bought it protects with a stop."""
 
     name = "test_follower"
     text = "For tests."
@@ -94,3 +98,11 @@ def test_a_new_wish_follows_the_end_of_the_old_one() -> None:
     assert len(one.sent(AmendIntent)) == 1
     one.told(intent.intent_id, OrderState.CANCELLED)
     assert [i.limit_ticks for i in one.top(200_500)] == [200_400]
+
+
+def test_a_stop_is_wished_for_with_its_trigger() -> None:
+    one, intent = scene()
+    one.told(intent.intent_id, OrderState.FILLED, 50, 199_900)
+    (stop,) = one.top(200_000)
+    assert (stop.type, stop.trigger_ticks, stop.limit_ticks) == (OrderType.STOP, 190_000, 0)
+    assert one.top(200_000) == [], "it rests"

@@ -76,7 +76,7 @@ BAD_ORDERS: list[tuple[dict[str, str], str]] = [
     ({"volume": "1e-2"}, "EGeneral:Invalid arguments:volume"),
     ({"volume": "0.0000001"}, "EGeneral:Invalid arguments:volume"),
     ({"type": "hold"}, "EGeneral:Invalid arguments:type"),
-    ({"ordertype": "stop-loss"}, "EGeneral:Invalid arguments:ordertype"),
+    ({"ordertype": "trailing-stop"}, "EGeneral:Invalid arguments:ordertype"),
     ({"oflags": "sparkle"}, "EGeneral:Invalid arguments:oflags"),
     ({"timeinforce": "FOREVER"}, "EGeneral:Invalid arguments:timeinforce"),
     ({"cl_ord_id": "x" * 19}, "EGeneral:Invalid arguments:cl_ord_id"),
