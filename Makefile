@@ -15,7 +15,7 @@ help:
 	@echo "make start       install, then run the bot with the shipped bot.toml"
 	@echo "make test        install, then the test suite (at most 10 minutes on 2 cores)"
 	@echo "make check       install, then the longer tests (at most 20 minutes more)"
-	@echo "make soak        install, then the tests that take hours"
+	@echo "make soak        install, then the tests that take hours; SEEDS=10000 simulates so many seeds"
 	@echo "make matrix      install, then play the kill-point matrix and write its page in docs"
 	@echo "make lint        install, then ruff, mypy and the import contracts"
 	@echo "make install-ml  install, then torch for the models"
@@ -53,8 +53,16 @@ test: install
 check: install
 	$(BIN)/python tests/run_slices.py check
 
+# SEEDS=N simulates so many seeds instead, goes on where an earlier one stopped, and reports.
+SEEDS ?=
 soak: install
+ifeq ($(SEEDS),)
 	$(BIN)/python tests/run_slices.py soak
+else
+	@mkdir -p build
+	$(BIN)/bot sim --seeds $(SEEDS) --hours 0.01 --resume build/soak.json \
+		--report docs/simulation-report.md
+endif
 
 matrix: install
 	$(BIN)/python -m tests.whole.matrix

@@ -38,6 +38,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "restore": ("bot.verbs.restore", "Make a data folder's database from a backup."),
     "replay": ("bot.verbs.replay", "Run an actor's past again, under a debugger if wanted."),
     "venue": ("bot.verbs.venue", "Run an exchange in a box on its own."),
+    "sim": ("bot.verbs.sim", "Simulate the whole bot under faults, from a seed."),
     "bench": ("bot.verbs.bench", "Measure this machine with Canopy's own benchmarks."),
     "version": ("bot.verbs.version", "Show the versions of Canopy and what it stands on."),
 }

@@ -79,7 +79,9 @@ class _Stream(httpcore2.AsyncNetworkStream):
             stream = stream.transport_stream
         if info == "is_readable":
             # An idle connection that can be read from was closed by the venue: do not use it again.
-            return isinstance(stream, trio.SocketStream) and stream.socket.is_readable()
+            if isinstance(stream, trio.SocketStream):
+                return stream.socket.is_readable()
+            return bool(getattr(stream, "is_readable", False))  # a simulated one says so itself
         return None
 
 

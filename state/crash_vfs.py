@@ -13,6 +13,7 @@ import apsw
 # What a disk writes whole or not at all.
 SECTOR_BYTES = 512
 _OPEN_FILES_MAX = 16
+_NEVER_SHRUNK = 1 << 62
 
 
 class PowerCutError(Exception):
@@ -47,6 +48,8 @@ class File:
     pending: list[tuple[int, bytes]] = field(default_factory=list)
     linked: bool = False
     """Whether the folder would still name it after a cut: from its first sync on."""
+    shrunk: int = _NEVER_SHRUNK
+    """The least size it was truncated to since the last sync."""
 
     def write(self, offset: int, data: bytes) -> None:
         """Write `data` at `offset`, not yet safe."""
@@ -57,13 +60,29 @@ class File:
 
     def truncate(self, size: int) -> None:
         """Cut the file, or make it longer, to `size`; safe with the next sync."""
+        self.shrunk = min(self.shrunk, size)
+        # What was written beyond is gone, whatever is written there later.
+        self.pending = [
+            (offset, data[: size - offset]) for offset, data in self.pending if offset < size
+        ]
         del self.seen[size:]
         self.seen.extend(bytes(size - len(self.seen)))
 
     def sync(self) -> None:
         """Make all of it safe."""
-        self.safe = bytearray(self.seen)
+        # Only what changed: a copy of a log of megabytes at each commit is what a simulation would
+        # spend most of its time on.
+        size, shrunk = len(self.seen), self.shrunk
+        if shrunk < len(self.safe):
+            del self.safe[shrunk:]
+        for offset, data in self.pending:
+            if len(self.safe) < offset:
+                self.safe.extend(bytes(offset - len(self.safe)))
+            self.safe[offset : offset + len(data)] = data
+        del self.safe[size:]
+        self.safe.extend(bytes(size - len(self.safe)))
         self.pending.clear()
+        self.shrunk = _NEVER_SHRUNK
         self.linked = True
 
     def survive(self, dice: Dice) -> None:
@@ -80,7 +99,7 @@ class File:
                 if end <= size and dice.below(2):
                     kept[start:end] = data[start - offset : end - offset]
                 start = end
-        self.safe, self.seen = kept, bytearray(kept)
+        self.safe, self.seen, self.shrunk = kept, bytearray(kept), _NEVER_SHRUNK
         self.pending.clear()
 
 

@@ -22,7 +22,7 @@ from messages.runtime import (
     TimerFired,
     Unblocked,
 )
-from supervisor import limits
+from supervisor import buggify, limits
 from supervisor.actor import STOP, Actor
 from supervisor.clock import NANOSECONDS_PER_SECOND, perf_ns
 from supervisor.fold import Fold, NondeterminismError, Ran
@@ -262,7 +262,7 @@ class Cell:
         if ran.crash is not None:
             return self._crashed(batch[handled:], ran.crash)
         # Not before it is known that no message crashed half-way through this state.
-        if self._is_snapshot_due():
+        if self._is_snapshot_due() or buggify.buggify("cell.snapshot"):
             self.take_snapshot()
         if handled < len(batch):
             self.mailbox.put_back(batch[handled:])

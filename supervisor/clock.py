@@ -6,7 +6,8 @@ clock only by slewing.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 NANOSECONDS_PER_SECOND = 1_000_000_000
@@ -44,9 +45,27 @@ def thread_cpu_ns() -> int:
     return time.thread_time_ns()
 
 
+_perf: Callable[[], int] = time.perf_counter_ns
+
+
 def perf_ns() -> int:
     """Return a clock for measuring durations; its zero means nothing."""
-    return time.perf_counter_ns()
+    return _perf()
+
+
+@contextmanager
+def use_perf(replacement: Callable[[], int]) -> Iterator[None]:
+    """Measure durations with `replacement` for the length of a `with` block (simulation).
+
+    How long a turn lasts decides where it is cut, so a run with the real one repeats never.
+    """
+    global _perf  # noqa: PLW0603 - the one switch that simulation flips
+    previous = _perf
+    _perf = replacement
+    try:
+        yield
+    finally:
+        _perf = previous
 
 
 def trio_monotonic_ns() -> int:

@@ -54,6 +54,34 @@ def run(main: Callable[[], Awaitable[Result]], seed: int) -> Result:
         return trio.run(main, clock=MockClock(autojump_threshold=0))
 
 
+async def run_mortal(main: Callable[[], Awaitable[object]], death: trio.Event) -> None:
+    """Run `main` to its end, or until `death`: then nothing in it waits for anything any more.
+
+    What dying code raises is nobody's; what `main` raises alive is raised here.
+    """
+    scope = trio.CancelScope()
+
+    async def end_it() -> None:
+        await death.wait()
+        while True:
+            # Clean-up shields itself anew: again and again, until all of it has ended.
+            unshield(scope)
+            await trio.lowlevel.checkpoint()
+
+    raised: Exception | None = None
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(end_it)
+        try:
+            with scope:
+                await main()
+        except Exception as error:
+            raised = error
+        nursery.cancel_scope.cancel()
+    # Raised outside the nursery, which would wrap it in a group.
+    if raised is not None and not death.is_set():
+        raise raised
+
+
 def unshield(scope: trio.CancelScope) -> None:
     """Cancel `scope` and take away the shields below it that stand now, as a power cut would."""
     scope.cancel()

@@ -10,6 +10,7 @@ import trio
 from messages.base import Delivery, Message, decoder, tag_in
 from messages.runtime import Blocked, Down, Gap, Unblocked
 from supervisor import limits
+from supervisor.buggify import buggify
 from supervisor.clock import Clock
 from supervisor.ids import IdFactory
 from supervisor.journal import RUNTIME, STREAMED, Envelope, Journal
@@ -212,6 +213,8 @@ class PortCell:
         while not self._queue:
             self._arrived = trio.Event()
             await self._arrived.wait()
+        if buggify("port.slow"):
+            await trio.sleep(self.random())
         self.handled += 1
         return self._queue.popleft()
 

@@ -120,7 +120,7 @@ async def serve_venue(
 
 def _open(config: VenueConfig, clock: Clock, now_ns: int) -> Engine:
     with ExitStack() as stack:
-        storage = Storage(config.data_file)
+        storage = Storage(config.data_file, config.data_vfs)
         stack.callback(storage.close)
         rules = protocol_named(config.protocol).rules
         engine = Engine(config, clock, storage, now_ns, rules)

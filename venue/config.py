@@ -102,6 +102,8 @@ class VenueConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """0 takes a free port; `serve_venue` tells which."""
     protocol: str = "kraken"
     data_file: str | None = None
+    data_vfs: str = ""
+    """The SQLite file system that it lies in; "" for the machine's own."""
     """SQLite file that outlives a kill; None keeps everything in memory."""
     markets: tuple[MarketConfig, ...] = (MarketConfig(),)
     accounts: tuple[AccountConfig, ...] = ()

@@ -133,15 +133,19 @@ class StoredState(NamedTuple):
 class Storage:
     """The file at `path`, or a database in memory when `path` is None. Not for two threads at once.
 
+    `vfs` names the SQLite file system it lies in, the default one unless a simulation says so.
     Raises `StorageError` for a file that is not a box's, of a newer version, or that another box
     has open.
     """
 
-    def __init__(self, path: str | None) -> None:
+    def __init__(self, path: str | None, vfs: str = "") -> None:
         self.path = path
         self._lock = None if path is None else FileLock(path)
         try:
-            self._connection = apsw.Connection(path or ":memory:")
+            self._connection = apsw.Connection(path or ":memory:", vfs=vfs or None)
+            if vfs:
+                # Without shared memory a log can be read only by who has the file alone.
+                self._connection.execute("PRAGMA locking_mode=EXCLUSIVE")
             self._prepare()
         except apsw.Error as error:
             self.close()
@@ -156,10 +160,12 @@ class Storage:
     def close(self) -> None:
         """Close the file; harmless when repeated."""
         connection = getattr(self, "_connection", None)
-        if connection is not None:
-            connection.close()
-        if self._lock is not None:
-            self._lock.release()
+        try:
+            if connection is not None:
+                connection.close()
+        finally:
+            if self._lock is not None:
+                self._lock.release()
 
     def _prepare(self) -> None:
         database = self._connection

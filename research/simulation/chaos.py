@@ -1,0 +1,250 @@
+"""The faults that are chosen one by one, from the fault stream: what is done, and to whom."""
+
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable
+
+import apsw
+import trio
+from trio.testing import MockClock
+
+from messages.base import Message
+from messages.money import CancelAll, KillSwitch, Pause, ReconcileNow, Resume, SetTradeable
+from research.simulation.crashes import Crashes
+from research.simulation.host import Host
+from research.simulation.network import SimulatedNetwork
+from research.simulation.plan import Kind, Plan
+from research.simulation.venue_desk import VenueDesk
+from supervisor.clock import NANOSECONDS_PER_SECOND
+from supervisor.journal import RUNTIME
+
+RISK = "/risk"
+OPERATOR = "simulation"
+# A power cut falls within so many disk operations: about two seconds of a busy bot.
+OPERATIONS_AHEAD_MAX = 400
+# Below what a start refuses as a wrong clock (5 s), once in each direction.
+SKEW_NS_MAX = 2 * NANOSECONDS_PER_SECOND
+STOPPED_S_MAX = 60.0
+# Below the 30 s after which the store is lost and the process ends with 9.
+FULL_S_MAX = 20.0
+PARTITION_S_MAX = 40.0
+SWITCH_S_MAX = 10.0
+
+
+class Chaos:
+    """Does the plan's faults to a host, one after another."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        faults: random.Random,
+        workload: random.Random,
+        host: Host,
+        network: SimulatedNetwork,
+        crashes: Crashes,
+        venue: VenueDesk,
+    ) -> None:
+        self.counts: Counter[str] = Counter()
+        self.is_buggy = False
+        self.switch_released: Callable[[], None] = _nothing
+        """Called when the operator asks for an end of the kill switch."""
+        self.is_stopping = False
+        self._plan = plan
+        self._faults = faults
+        self._workload = workload
+        self._host = host
+        self._network = network
+        self._crashes = crashes
+        self._venue = venue
+        self._points: dict[str, bool] = {}
+        self._acts: dict[Kind, Callable[[], Awaitable[None]]] = {
+            Kind.WALL_JUMP: self._wall_jump,
+            Kind.STOPPED: self._stopped,
+            Kind.UNKNOWN_MESSAGE: self._unknown_message,
+            Kind.CRASH: self._crash,
+            Kind.POISON: self._poison,
+            Kind.PORT_CRASH: self._port_crash,
+            Kind.IO_ERROR: self._io_error,
+            Kind.DISK_FULL: self._disk_full,
+            Kind.PARTITION: self._partition,
+            Kind.LOST_ACK: self._lost_ack,
+            Kind.DROP_SOCKETS: self._drop_sockets,
+            Kind.POWER_CUT: self._power_cut,
+            Kind.KILL: self._kill,
+            Kind.RESTART: self._restart,
+            Kind.KILL_SWITCH: self._kill_switch,
+            Kind.PAUSE: self._pause,
+            Kind.RECONCILE: self._reconcile,
+            Kind.CANCEL_ALL: self._cancel_all,
+        }
+
+    async def run(self) -> None:
+        """Do one fault after another until cancelled; a host that is down is left alone."""
+        mine = [kind for kind in self._plan.kinds if kind in self._acts]
+        while mine:
+            await trio.sleep(self._faults.expovariate(1 / self._plan.fault_every_s))
+            kind = self._faults.choice(mine)
+            if self._host.system is None or not self._host.opened.is_set():
+                continue
+            self.counts[kind.value] += 1
+            self._host.note(f"fault: {kind.value}")
+            await self._acts[kind]()
+
+    def buggify(self, point: str) -> bool:
+        """Answer `supervisor.buggify`: a point is armed for the run or not, and then now and then.
+
+        Both with one chance in four.
+        """
+        if not self.is_buggy or not self._plan.has(Kind.BUGGIFY):
+            return False
+        if point not in self._points:
+            self._points[point] = self._faults.randrange(4) == 0
+        fires = self._points[point] and self._faults.randrange(4) == 0
+        if fires:
+            self.counts[f"{Kind.BUGGIFY.value}.{point}"] += 1
+        return fires
+
+    def perf_ns(self) -> int:
+        """Answer `supervisor.clock.perf_ns`: now and then a step takes longer than a turn may."""
+        self._now_ns += 1_000
+        if self.is_buggy and self._plan.has(Kind.LONG_STEP) and self._faults.randrange(64) == 0:
+            self.counts[Kind.LONG_STEP.value] += 1
+            self._now_ns += NANOSECONDS_PER_SECOND
+        return self._now_ns
+
+    _now_ns = 0
+
+    def commit_s(self) -> float:
+        """Return how long the next piece of disk work takes."""
+        if self.is_buggy and self._plan.has(Kind.SLOW_COMMIT) and not self._faults.randrange(50):
+            self.counts[Kind.SLOW_COMMIT.value] += 1
+            return self._faults.random() * 3
+        return self._faults.random() * self._plan.commit_s_max
+
+    # --- clock, mailbox, actor
+
+    async def _wall_jump(self) -> None:
+        self._host.skew_ns = int(self._faults.uniform(-SKEW_NS_MAX, SKEW_NS_MAX))
+
+    async def _stopped(self) -> None:
+        # SIGSTOP, or a laptop's lid: time goes on and nothing runs.
+        clock = trio.lowlevel.current_clock()
+        assert isinstance(clock, MockClock), "a simulation has a clock of its own"
+        clock.jump(self._faults.uniform(1.0, STOPPED_S_MAX))
+
+    async def _unknown_message(self) -> None:
+        system = self._host.system
+        assert system is not None, "chaos leaves a host alone that is down"
+        address = self._faults.choice(sorted(system.cells))
+        # No actor handles it but ledgers: to all others it is a letter nobody can open.
+        message = SetTradeable(tradeable_minor=0, operator=OPERATOR)
+        if not address.endswith("/ledger"):
+            system.router.post(RUNTIME, address, message)
+
+    async def _crash(self) -> None:
+        self._crashes.arm(self._an_actor(), times=1)
+
+    async def _poison(self) -> None:
+        self._crashes.arm(self._an_actor(), times=2)
+
+    async def _port_crash(self) -> None:
+        system = self._host.system
+        assert system is not None, "chaos leaves a host alone that is down"
+        # The store's end is the process's.
+        address = self._faults.choice(sorted(a for a in system.ports if a != "/store"))
+        nursery = getattr(system.ports[address], "nursery", None)
+        if nursery is not None:
+            nursery.start_soon(_raise)
+
+    def _an_actor(self) -> str:
+        system = self._host.system
+        assert system is not None, "chaos leaves a host alone that is down"
+        return self._faults.choice(sorted(system.cells))
+
+    # --- store and host
+
+    async def _io_error(self) -> None:
+        disk = self._host.disk
+        at = disk.operations + 1 + self._faults.randrange(OPERATIONS_AHEAD_MAX)
+        disk.faults[at] = self._faults.choice((apsw.IOError, apsw.FullError))
+
+    async def _disk_full(self) -> None:
+        disk = self._host.disk
+        disk.fault_until_freed = apsw.FullError
+        try:
+            await trio.sleep(self._faults.uniform(1.0, FULL_S_MAX))
+        finally:
+            disk.fault_until_freed = None
+
+    async def _power_cut(self) -> None:
+        disk = self._host.disk
+        disk.cut_at = disk.operations + 1 + self._faults.randrange(OPERATIONS_AHEAD_MAX)
+
+    async def _kill(self) -> None:
+        self._host.kill()
+
+    async def _restart(self) -> None:
+        system = self._host.system
+        assert system is not None, "chaos leaves a host alone that is down"
+        system.request_stop()
+
+    # --- network and exchange
+
+    async def _partition(self) -> None:
+        self._network.lose_all()
+        self._network.is_cut = True
+        try:
+            await trio.sleep(self._faults.uniform(1.0, PARTITION_S_MAX))
+        finally:
+            self._network.is_cut = False
+
+    async def _lost_ack(self) -> None:
+        body = b'{"fault":"lose_ack","target":"AddOrder","count":1}'
+        await self._venue.ask("POST", "/_box/faults/arm", body)
+
+    async def _drop_sockets(self) -> None:
+        await self._venue.ask("POST", "/_box/sockets/drop", b"{}")
+
+    # --- operator
+
+    async def _kill_switch(self) -> None:
+        self._post(RISK, KillSwitch(engaged=True, operator=OPERATOR, reason="a test of it"))
+        try:
+            await trio.sleep(self._workload.uniform(0.1, SWITCH_S_MAX))
+        finally:
+            self.release_switch()
+
+    def release_switch(self) -> None:
+        """Have the operator end the kill switch."""
+        self.switch_released()
+        self._post(RISK, KillSwitch(engaged=False, operator=OPERATOR, reason="the test is over"))
+
+    async def _pause(self) -> None:
+        for address in self._addresses("/sleeves/"):
+            self._post(address, Pause(operator=OPERATOR))
+        await trio.sleep(self._workload.uniform(0.1, SWITCH_S_MAX))
+        for address in self._addresses("/sleeves/"):
+            self._post(address, Resume(operator=OPERATOR))
+
+    async def _reconcile(self) -> None:
+        for address in self._addresses("/reconcile"):
+            self._post(address, ReconcileNow(operator=OPERATOR))
+
+    async def _cancel_all(self) -> None:
+        for address in self._addresses("/orders"):
+            self._post(address, CancelAll(operator=OPERATOR))
+
+    def _addresses(self, part: str) -> list[str]:
+        system = self._host.system
+        return sorted(a for a in system.cells if part in a) if system is not None else []
+
+    def _post(self, address: str, message: Message) -> None:
+        self._host.post(address, message)
+
+
+async def _raise() -> None:
+    raise OSError("an injected fault")
+
+
+def _nothing() -> None:
+    """Do nothing when the switch is released."""

@@ -1,0 +1,162 @@
+"""What one seed is to go through: sizes, time-outs and the mix of faults, drawn as a swarm.
+
+Each seed has some kinds of faults and not others, and some seeds have none: a bot that only works
+under constant fire, or only without, shows.
+"""
+
+from enum import Enum
+
+import msgspec
+
+from messages.settings import Faults, TreeSettings
+from research.simulation.network import Weather
+from research.simulation.seeds import Streams, stream
+
+
+class Kind(Enum):
+    """One kind of fault; what it does stands in `docs/simulation.md`."""
+
+    # scheduler
+    LONG_STEP = "scheduler.long-step"
+    BUGGIFY = "scheduler.buggify"
+    # clock
+    WALL_JUMP = "clock.wall-jump"
+    STOPPED = "clock.stopped"
+    # mailbox
+    UNKNOWN_MESSAGE = "mailbox.unknown-message"
+    # actor
+    CRASH = "actor.crash"
+    POISON = "actor.poison"
+    PORT_CRASH = "actor.port-crash"
+    # store
+    IO_ERROR = "store.io-error"
+    DISK_FULL = "store.disk-full"
+    SLOW_COMMIT = "store.slow-commit"
+    # transport
+    REFUSE = "transport.refuse"
+    RESET = "transport.reset"
+    HALF_OPEN = "transport.half-open"
+    STALL = "transport.stall"
+    CHOP = "transport.chop"
+    PARTITION = "transport.partition"
+    # exchange
+    MILD = "exchange.mild"
+    NASTY = "exchange.nasty"
+    LOST_ACK = "exchange.lost-ack"
+    DROP_SOCKETS = "exchange.drop-sockets"
+    LATE_SIGHT = "exchange.late-sight"
+    # host
+    POWER_CUT = "host.power-cut"
+    KILL = "host.kill"
+    RESTART = "host.restart"
+    # operator
+    KILL_SWITCH = "operator.kill-switch"
+    PAUSE = "operator.pause"
+    RECONCILE = "operator.reconcile"
+    CANCEL_ALL = "operator.cancel-all"
+
+
+PROFILES: dict[str, tuple[Kind, ...]] = {
+    "none": (),
+    "all": tuple(Kind),
+    **{
+        layer: tuple(kind for kind in Kind if kind.value.startswith(f"{layer}."))
+        for layer in dict.fromkeys(kind.value.partition(".")[0] for kind in Kind)
+    },
+}
+"""By name: what a run may have; a swarm draws from it."""
+CALM_SEEDS_IN = 8
+"""One seed in so many has no faults at all."""
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that is decided about a run before it begins."""
+
+    seed: int
+    seconds: float
+    """Of virtual time in the phase with faults."""
+    kinds: tuple[Kind, ...]
+    tick_interval_ms: int
+    cycle_period_s: int
+    submit_expiry_ms: int
+    reconcile_every_s: int
+    fault_every_s: float
+    """The mean time between two faults that are chosen one by one."""
+    commit_s_max: float
+    restart_s_max: float
+    paranoid: bool
+
+    def has(self, kind: Kind) -> bool:
+        """Whether the run has faults of this kind."""
+        return kind in self.kinds
+
+
+def draw(seed: int, seconds: float, allowed: tuple[Kind, ...], *, swarm: bool = True) -> Plan:
+    """Return the plan of `seed`; without `swarm` it has every kind that is allowed."""
+    draws = Streams.of(seed).swarm
+    calm = draws.randrange(CALM_SEEDS_IN) == 0
+    kinds = tuple(kind for kind in Kind if draws.random() < 0.4)  # noqa: PLR2004 - see above
+    if not swarm:
+        kinds = tuple(Kind)
+    elif calm:
+        kinds = ()
+    return Plan(
+        seed=seed,
+        seconds=seconds,
+        kinds=tuple(kind for kind in kinds if kind in allowed),
+        tick_interval_ms=draws.choice((100, 250, 250, 500)),
+        cycle_period_s=draws.choice((4, 8, 20)),
+        submit_expiry_ms=draws.choice((2_500, 4_000, 5_000)),
+        reconcile_every_s=draws.choice((20, 30, 60)),
+        fault_every_s=draws.choice((2.0, 5.0, 12.0)),
+        commit_s_max=draws.choice((0.0, 0.002, 0.02)),
+        restart_s_max=draws.choice((0.5, 3.0, 20.0)),
+        paranoid=draws.random() < 0.1,  # noqa: PLR2004 - one in ten
+    )
+
+
+def settings_for(plan: Plan, shipped: TreeSettings) -> TreeSettings:
+    """Return the shipped settings in the sizes of `plan`."""
+    replace = msgspec.structs.replace
+    venues = {}
+    for name, venue in shipped.venues.items():
+        assert venue.box is not None, "the venues of a simulation are boxes"
+        faults = Faults.NONE
+        if plan.has(Kind.NASTY):
+            faults = Faults.NASTY
+        elif plan.has(Kind.MILD):
+            faults = Faults.MILD
+        markets = tuple(
+            replace(market, cycle_period_s=plan.cycle_period_s) for market in venue.box.markets
+        )
+        box = replace(
+            venue.box,
+            seed=Streams.of(plan.seed).market_seed,
+            faults=faults,
+            markets=markets,
+            tick_interval_ms=plan.tick_interval_ms,
+            visibility_lag_ms=1_500 if plan.has(Kind.LATE_SIGHT) else 0,
+        )
+        venues[name] = replace(
+            venue,
+            box=box,
+            submit_expiry_ms=plan.submit_expiry_ms,
+            reconcile_every_s=plan.reconcile_every_s,
+        )
+    return replace(shipped, venues=venues)
+
+
+def weather_of(plan: Plan) -> Weather:
+    """Return how bad the network of `plan` is."""
+    draws = stream(plan.seed, "weather")
+    delay_s = draws.choice((0.0, 0.005, 0.05))
+    return Weather(
+        delay_s_min=delay_s / 4,
+        delay_s_max=delay_s,
+        refuse_ppm=50_000 if plan.has(Kind.REFUSE) else 0,
+        reset_ppm=1_500 if plan.has(Kind.RESET) else 0,
+        half_open_ppm=400 if plan.has(Kind.HALF_OPEN) else 0,
+        stall_ppm=4_000 if plan.has(Kind.STALL) else 0,
+        stall_s_max=8.0,
+        chop_ppm=50_000 if plan.has(Kind.CHOP) else 0,
+    )
