@@ -182,12 +182,14 @@ class Lifecycle:
             logger.exception("%s ended by an error of the runtime", child.address)
             leaf = worst(error)
             reason = ExitReason(Ended.CRASH, f"{type(leaf).__name__}: {leaf}", error)
-        if reason is None or (child.scope.cancel_called and reason.is_orderly):
-            reason = child.killed_by
-        child.last_exit = reason
-        child.ended.set()
-        self._house.down(child, reason)
-        self._exited(Exited(child, attempt, reason))
+        finally:
+            # Also when the whole supervisor is cancelled: nothing may be left of an incarnation.
+            if reason is None or (child.scope.cancel_called and reason.is_orderly):
+                reason = child.killed_by
+            child.last_exit = reason
+            child.ended.set()
+            self._house.down(child, reason)
+            self._exited(Exited(child, attempt, reason))
 
     # --- stopping
 

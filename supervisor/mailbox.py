@@ -95,7 +95,8 @@ class Mailbox:
 
     def gap(self, topic: int) -> int:
         """Return how many of `topic` were dropped since the last one taken, once there is room."""
-        if not self._gaps or self._stream_queued + 2 > limits.STREAM_QUEUE_MAX:
+        most = limits.STREAM_QUEUE_MAX if self._bury is None else limits.STASH_MAX
+        if not self._gaps or self._stream_queued + 2 > most:
             return 0
         return self._gaps.pop(topic, 0)
 

@@ -54,26 +54,22 @@ class Call:
 
     def __init__(self, act: Callable[[], Awaitable[Any]]) -> None:
         self.act = act
-        self.done = trio.Event()
+        self.answered = trio.Event()
+        self.is_done = False
+        """Whether the supervisor lived to do it, or to refuse it."""
         self.result: Any = None
-        self.error: Exception | None = None
+        self.error: ChildError | None = None
 
     async def serve(self) -> None:
-        """Do it. A refusal is the caller's alone; any other error is the supervisor's too."""
+        """Do it. A refusal is the caller's alone; any other error is the supervisor's end."""
         try:
             self.result = await self.act()
+            self.is_done = True
         except ChildError as error:
             self.error = error
-        except Exception as error:
-            self.error = error
-            raise
+            self.is_done = True
         finally:
-            self.done.set()
-
-    def refuse(self, error: ChildError) -> None:
-        """Answer that it cannot be done."""
-        self.error = error
-        self.done.set()
+            self.answered.set()
 
 
 class _Stop(NamedTuple):
@@ -98,6 +94,7 @@ class Supervising:
         # caller waits for its answer.
         self._send, self._receive = trio.open_memory_channel[_Event](math.inf)
         self._life = Lifecycle(house, self._send.send_nowait)
+        self._calls: dict[Call, None] = {}
         self._restart_stamps_ns: deque[int] = deque()
         self._started = trio.Event()
         self._shield = trio.CancelScope(shield=True)
@@ -253,13 +250,8 @@ class Supervising:
 
     def _refuse_calls(self) -> None:
         """Answer those who called a supervisor that is not there any more."""
-        while True:
-            try:
-                event = self._receive.receive_nowait()
-            except trio.WouldBlock:
-                return
-            if isinstance(event, Call):
-                event.refuse(self.gone())
+        for call in self._calls:
+            call.answered.set()
 
     async def _ended(self, child: Child, reason: ExitReason) -> ExitReason | None:
         """Decide what follows from a child's end; return why we end, if we do."""

@@ -228,10 +228,16 @@ class Supervisor(Supervising):
         if self._life.nursery is None or self._life.stop_requested.is_set():
             raise self.gone()
         call = Call(act)
+        self._calls[call] = None
         self._send.send_nowait(call)
-        await call.done.wait()
+        try:
+            await call.answered.wait()
+        finally:
+            del self._calls[call]
         if call.error is not None:
             raise call.error
+        if not call.is_done:
+            raise self.gone()
         result: Result = call.result
         return result
 

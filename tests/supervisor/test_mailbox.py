@@ -127,3 +127,83 @@ def test_every_message_is_accounted_for(script: list[tuple[str, int]]) -> None:
         assert box.statistics().conserved
 
     trio.run(run)
+
+
+async def test_under_a_flood_of_system_messages_every_turn_serves_a_normal_one() -> None:
+    box = mailbox()
+    box.put([envelope(n) for n in range(20)])
+    served: list[int] = []
+    for turn in range(20):
+        for n in range(2 * limits.SYSTEM_BURST_MAX):
+            box.put_system(envelope(10_000 * (turn + 1) + n))
+        await box.wait()
+        batch = [item[0] for item in box.take()]
+        box.handled += len(batch)
+        assert sum(position >= 10_000 for position in batch) == limits.SYSTEM_BURST_MAX
+        served += [position for position in batch if position < 10_000]
+        if len(served) == 20:
+            break
+    assert served == list(range(20))
+    assert turn == 0, "all that there was room for was served in the first turn"
+
+
+async def test_a_marked_message_begins_its_turn() -> None:
+    box = mailbox()
+    box.put([envelope(n) for n in range(6)])
+    box.mark(2)
+    box.mark(3)
+    turns = []
+    while box.queued:
+        await box.wait()
+        turns.append([item[0] for item in box.take()])
+    assert turns == [[0, 1], [2], [3, 4, 5]]
+
+
+async def test_a_marked_message_that_is_put_back_is_still_one() -> None:
+    box = mailbox()
+    box.put([envelope(n) for n in (1, 2, 3)])
+    box.mark(1)
+    await box.wait()
+    box.put_back(box.take())
+    assert box.recall(1)
+    assert not box.recall(1)
+    assert await drained(box) == [2, 3]
+    assert box.statistics().conserved
+
+
+async def test_what_is_recalled_is_not_taken_and_counts_as_dead() -> None:
+    box = mailbox()
+    box.put([envelope(n) for n in range(3)])
+    box.mark(1)
+    assert box.recall(1)
+    assert not box.recall(2), "only what was marked"
+    assert await drained(box) == [0, 2]
+    assert not box.recall(0), "it was taken"
+    assert box.statistics().dead == 1
+    assert box.statistics().conserved
+
+
+async def test_a_stash_holds_less_and_buries_the_rest() -> None:
+    box = mailbox()
+    buried: list[Envelope] = []
+    box.stash(buried.append)
+    box.put([envelope(n) for n in range(300)])
+    taken = [box.put_stream(envelope(1_000 + n, streamed=True)) for n in range(200)]
+    assert taken == [True] * limits.STASH_MAX + [False] * (200 - limits.STASH_MAX)
+    assert [item[0] for item in buried] == list(range(1_000 + limits.STASH_MAX, 1_200))
+    assert box.gap(5) == 0, "no room for it yet"
+    box.stash(None)
+    assert box.gap(5) == 200 - limits.STASH_MAX
+    assert box.put_stream(envelope(2_000, streamed=True))
+    await drained(box)
+    assert box.statistics().conserved
+
+
+async def test_what_is_discarded_is_returned_and_counts_as_dead() -> None:
+    box = mailbox()
+    box.put_stream(envelope(1, key="k", streamed=True))
+    box.put([envelope(2)])
+    box.put_system(envelope(3))
+    assert sorted(item[0] for item in box.discard()) == [1, 2, 3]
+    assert box.queued == 0
+    assert box.statistics().conserved

@@ -15,8 +15,20 @@ MIRROR_EXEMPT: dict[str, str] = {
     "tests/bot/test_contract.py": "what scripts rely on, whichever modules say it",
     "tests/bot/test_signals.py": "a process of its own, seen from outside",
     **{
-        f"tests/supervisor/conformance/test_{group}.py": "a group of OTP's suite, not of a module"
-        for group in ("start", "stop", "admin", "strategies", "termination")
+        f"tests/supervisor/conformance/test_{group}.py": "OTP's suite and what goes with it"
+        for group in (
+            "start",
+            "stop",
+            "admin",
+            "strategies",
+            "termination",
+            "significant",
+            "misc",
+            "pekko",
+            "injection",
+            "machine",
+            "differential",
+        )
     },
 }
 # Areas of tests/slices.toml that mirror no package.
