@@ -20,6 +20,7 @@ from venue.http import HttpReply, HttpRequest
 from venue.instruments import MalformedNumberError
 from venue.protocol import VenueProtocol
 from venue.protocols import protocol_named
+from venue.rules import Rules
 from venue.server import Server
 from venue.storage import Storage
 from venue.websocket import WebSocketSession
@@ -80,18 +81,19 @@ def check_config(config: VenueConfig) -> None:
             raise VenueConfigError(f"accounts: two have the same {key}")
     for account in config.accounts:
         protocol.check_account(account)
-        _check_account(account, len(protocol.rules.fee_schedule))
+        _check_account(account, protocol.rules)
 
 
-def _check_account(account: AccountConfig, tiers: int) -> None:
+def _check_account(account: AccountConfig, rules: Rules) -> None:
     key = f"account {account.name}"
+    tiers = len(rules.fee_schedule)
     if not 0 <= account.fee_tier < tiers:
         raise VenueConfigError(
             f"{key}, fee_tier: was {account.fee_tier}, allowed: 0 to {tiers - 1}"
         )
     for asset, amount in account.balances.items():
         try:
-            asset_named(asset).parse(amount)
+            asset_named(asset, rules.asset_decimals).parse(amount)
         except MalformedNumberError as error:
             raise VenueConfigError(f"{key}, balances.{asset}: {error}") from error
 

@@ -1,5 +1,6 @@
 """What a box is configured with. Amounts and prices are decimal text; unknown keys are refused."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 from msgspec import Struct
@@ -88,7 +89,7 @@ class MarketConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 # Decimals of an asset's minor unit where they differ from the common 8.
-ASSET_DECIMALS = {"BTC": 10, "ETH": 10, "USD": 8}
+ASSET_DECIMALS: Mapping[str, int] = {"BTC": 10, "ETH": 10, "USD": 8}
 ASSET_DECIMALS_COMMON = 8
 LEVERAGE_MAX = 125  # the most that any of the venues grants
 FUNDING_INTERVAL_S_MIN = 1  # real ones are hours; tests do not wait
@@ -120,9 +121,9 @@ class VenueConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """Market history made before the first start, so that candles exist."""
 
 
-def asset_named(name: str) -> Asset:
+def asset_named(name: str, decimals: Mapping[str, int] = ASSET_DECIMALS) -> Asset:
     """Return the asset `name` with its minor unit."""
-    return Asset(name, ASSET_DECIMALS.get(name, ASSET_DECIMALS_COMMON))
+    return Asset(name, decimals.get(name, ASSET_DECIMALS_COMMON))
 
 
 def _units(key: str, text: str, decimals: int) -> int:
@@ -139,10 +140,10 @@ def _decimals(text: str) -> int:
     return len(text.partition(".")[2])
 
 
-def instrument_of(market: MarketConfig) -> Instrument:
+def instrument_of(market: MarketConfig, decimals: Mapping[str, int] = ASSET_DECIMALS) -> Instrument:
     """Return the instrument that `market` describes. Raises `VenueConfigError`."""
     spec = market.spec
-    base, quote = asset_named(spec.base), asset_named(spec.quote)
+    base, quote = asset_named(spec.base, decimals), asset_named(spec.quote, decimals)
     price_decimals, lot_decimals = _decimals(spec.tick), _decimals(spec.lot)
     key = f"market {spec.symbol}"
     symbol = f"{spec.base}/{spec.quote}" + (f":{spec.quote}" if market.perpetual else "")

@@ -25,6 +25,7 @@ from venue.refusals import Refusal, RefusedError
 
 # Settlements made up for after an absence: a month of eight-hourly ones.
 SETTLEMENTS_MISSED_MAX = 90
+RATE_STEP_PPB = 10  # venues tell rates with eight decimals
 _SECOND_NS = 1_000_000_000
 
 
@@ -177,7 +178,8 @@ class Derivatives:
         base = self._contract(symbol).funding_rate_ppb
         digest = hashlib.blake2b(f"{symbol} {at_ns}".encode(), digest_size=4).digest()
         swing = abs(base) // 2
-        return base - swing + (int.from_bytes(digest) * 2 * swing >> 32)
+        rate_ppb = base - swing + (int.from_bytes(digest) * 2 * swing >> 32)
+        return rate_ppb // RATE_STEP_PPB * RATE_STEP_PPB
 
     def settle_funding(self, now_ns: int) -> None:
         """Pay and collect what fell due; the generated flow is the other side."""

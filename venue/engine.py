@@ -159,7 +159,7 @@ class Engine:
             changes.candles.extend(listing.take_candle_rows())
 
     def _listing(self, config: MarketConfig, state: StoredState) -> Listing:
-        instrument = instrument_of(config)
+        instrument = instrument_of(config, self._rules.asset_decimals)
         symbol = config.spec.symbol
         row = state.markets.get(symbol)
         is_known = self._note_terms(config, state)
@@ -244,7 +244,7 @@ class Engine:
         configs = {config.name: config for config in self.config.accounts}
         for account in self._new_accounts:
             for name, amount in configs[account.name].balances.items():
-                units = asset_named(name).parse(amount)
+                units = asset_named(name, self._rules.asset_decimals).parse(amount)
                 if units:
                     self.exchange.deposit(account, name, units, self.started_ns)
 
@@ -254,7 +254,9 @@ class Engine:
             for asset in (listing.instrument.base, listing.instrument.quote):
                 assets[asset.name] = asset
         for config in self.config.accounts:
-            assets.update({name: asset_named(name) for name in config.balances})
+            assets.update(
+                {name: asset_named(name, self._rules.asset_decimals) for name in config.balances}
+            )
         return assets
 
 

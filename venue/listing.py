@@ -120,8 +120,10 @@ class Listing:
 
     # --- what the public sees ------------------------------------------------------------------
 
-    def candles(self, interval_min: int, since_ns: int) -> list[Candle]:
-        """Return candles that begin after `since_ns`, oldest first, the open one last."""
+    def candles(
+        self, interval_min: int, since_ns: int, most: int = CANDLES_ANSWERED_MAX
+    ) -> list[Candle]:
+        """Return the last `most` candles that begin after `since_ns`, oldest first."""
         interval_ns = interval_min * MINUTE_NS
         groups: dict[int, list[Candle]] = {}
         for minute in self._all_minutes():
@@ -129,7 +131,7 @@ class Listing:
             if open_ns > since_ns:
                 groups.setdefault(open_ns, []).append(minute)
         candles = [merged(group, open_ns) for open_ns, group in groups.items()]
-        return [candle for candle in candles if candle is not None][-CANDLES_ANSWERED_MAX:]
+        return [candle for candle in candles if candle is not None][-most:]
 
     def current_candle(self, interval_min: int) -> Candle | None:
         """Return the open candle of `interval_min` minutes."""

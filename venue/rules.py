@@ -1,9 +1,11 @@
 """What differs between venues inside the matching of orders: each protocol names its own rules."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
 from venue.accounts import FEE_SCHEDULE, FeeSchedule
+from venue.config import ASSET_DECIMALS
 
 
 class ClientIds(StrEnum):
@@ -29,6 +31,8 @@ class Rules(NamedTuple):
     """Spot: fees are taken from what the trade brings (a buy's from base), not always in quote."""
     fee_schedule: FeeSchedule = FEE_SCHEDULE
     """(30-day volume from which it holds, taker ppm, maker ppm); an account names its row."""
+    asset_decimals: Mapping[str, int] = ASSET_DECIMALS
+    """Decimals of minor units where they are not 8."""
 
 
 KRAKEN_RULES = Rules()

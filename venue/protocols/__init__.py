@@ -8,6 +8,9 @@ from venue.protocol import VenueProtocol
 
 # Name in the configuration -> (module, class).
 PROTOCOLS: dict[str, tuple[str, str]] = {
+    "binance": ("venue.protocols.binance", "Binance"),
+    "binanceus": ("venue.protocols.binance", "BinanceUs"),
+    "binanceusdm": ("venue.protocols.binance", "BinanceUsdm"),
     "kraken": ("venue.protocols.kraken", "Kraken"),
 }
 

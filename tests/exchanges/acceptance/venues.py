@@ -1,0 +1,85 @@
+"""The venues of the unified suite: how ccxt's class of each is pointed at a box that speaks it.
+
+To add one: a `Case`, with the addresses in the form that ccxt's class of the venue wants. Nothing
+of `venue/` is imported here: the stock class runs in a process that needs none of it.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+SPOT = "ETH/USDT"
+PERPETUAL = "ETH/USDT:USDT"
+
+
+class Case(NamedTuple):
+    """One venue."""
+
+    ccxt_id: str
+    protocol: str
+    symbol: str
+    settings: Callable[[str], dict[str, Any]]
+    """ccxt's constructor settings for a box at `127.0.0.1:PORT`, without the key."""
+    balance_type: str
+    """Under which ccxt keeps the watched balance."""
+    book_limit: int = 10
+    has_positions: bool = False
+    order_types: tuple[str, ...] = (
+        "limit",
+        "post-only",
+        "ioc",
+        "fok",
+        "stop",
+        "stop-limit",
+        "take",
+    )
+    can_edit: bool = True
+
+
+def _binance(address: str) -> dict[str, Any]:
+    rest, socket = f"http://{address}", f"ws://{address}"
+    return {
+        "options": {"fetchMarkets": {"types": ["spot"]}},
+        "urls": {
+            "api": {
+                "public": f"{rest}/api/v3",
+                "private": f"{rest}/api/v3",
+                "sapi": f"{rest}/sapi/v1",
+                # ccxt knows a spot stream by `/stream` in its address.
+                "ws": {
+                    "spot": f"{socket}/stream/ws",
+                    "ws-api": {"spot": f"{socket}/ws-api/v3"},
+                },
+            }
+        },
+    }
+
+
+def _binanceusdm(address: str) -> dict[str, Any]:
+    rest, socket = f"http://{address}/fapi", f"ws://{address}"
+    return {
+        "urls": {
+            "api": {
+                "fapiPublic": f"{rest}/v1",
+                "fapiPublicV2": f"{rest}/v2",
+                "fapiPublicV3": f"{rest}/v3",
+                "fapiPrivate": f"{rest}/v1",
+                "fapiPrivateV2": f"{rest}/v2",
+                "fapiPrivateV3": f"{rest}/v3",
+                "sapi": f"http://{address}/sapi/v1",
+                "ws": {
+                    "linear": f"{socket}/ws",
+                    "ws-api": {"linear": f"{socket}/ws-fapi/v1"},
+                },
+            }
+        },
+        "options": {"fetchCurrencies": False},
+    }
+
+
+CASES: dict[str, Case] = {
+    "binance": Case("binance", "binance", SPOT, _binance, "spot"),
+    "binanceus": Case("binanceus", "binanceus", SPOT, _binance, "spot"),
+    "binanceusdm": Case(
+        "binanceusdm", "binanceusdm", PERPETUAL, _binanceusdm, "linear", has_positions=True
+    ),
+}
