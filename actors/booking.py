@@ -10,6 +10,7 @@ from actors import books as bk
 from actors.allocation import settle_reserve, sweep
 from actors.amending import replacement
 from actors.desk import Desk
+from actors.manual import give_back, manual_sleeve
 from actors.ordering import answer_exit, reserve, send_cancel, void
 from actors.positions import lot_minor
 from actors.trades import Holder, book_trade, owner_of_manual_close, record_fill, settle
@@ -193,6 +194,8 @@ def _book_foreign(desk: Desk, message: Fill) -> None:
         desk.page("foreign trade", f"{fill.exec_id} in {fill.symbol} is no trade of this vault")
         return
     sleeve = owner_of_manual_close(desk, instrument, fill)
+    if sleeve is None and desk.config.adopts:
+        sleeve = manual_sleeve(desk, instrument, fill)
     name = sleeve.name if sleeve else ""
     holder = (
         Holder.of_sleeve(sleeve, instrument) if sleeve else Holder.suspense(desk.state, instrument)
@@ -203,8 +206,13 @@ def _book_foreign(desk: Desk, message: Fill) -> None:
     if sleeve is None:
         desk.page("trade that nobody ordered", f"{what} is booked to suspense: ask the venue")
         return
-    desk.notice("position closed by hand", f"{what} is taken for {name} closing its position")
+    if sleeve.has_actor:
+        desk.notice("position closed by hand", f"{what} is taken for {name} closing its position")
+    else:
+        desk.notice("traded by hand", f"{what} is adopted into the sleeve {name}")
     _after_trade(desk, sleeve, fill.symbol, fill.exec_id)
+    if not sleeve.has_actor and fill.side is Side.SELL:
+        give_back(desk, fill.exec_id)
     desk.tell(sleeve, "", fill.symbol, OrderState.FILLED, "closed by hand", 0, fill.price_ticks)
 
 

@@ -72,6 +72,8 @@ class Desk:
         price_ticks: int = 0,
     ) -> None:
         """Tell a sleeve what became of an intent, and how it stands in that symbol."""
+        if not sleeve.has_actor:
+            return
         self.ctx.send(
             sleeve.address,
             SleeveUpdate(
@@ -130,6 +132,8 @@ class Desk:
                     assert balance == held.get((asset, account), 0), f"{account} is not its orders'"
 
     def _tell_standing(self, sleeve: SleeveBook) -> None:
+        if not sleeve.has_actor:
+            return
         standing = SleeveStanding(
             sleeve=sleeve.name,
             allocated_minor=sleeve.allocated_minor,

@@ -11,6 +11,9 @@ from messages.money import Check, Mode, SleeveStanding, SleeveStyle, VaultConfig
 from messages.orders import TERMINAL, Intent, OrderState, Protect, Side
 from supervisor.actor import State
 
+# What a person trades by hand, where that is adopted; no configured sleeve has this name.
+MANUAL = "manual"
+
 
 class SleeveBook(msgspec.Struct):
     """One sleeve's slice: its settings and what is not a balance. Its money is in the books."""
@@ -33,6 +36,11 @@ class SleeveBook(msgspec.Struct):
     """What the sleeve was last told of its standing."""
     guarded: dict[str, Protect] = {}
     """Symbol → what guard was last told to hold."""
+
+    @property
+    def has_actor(self) -> bool:
+        """Whether somebody is to be told of it."""
+        return self.name != MANUAL
 
     def position(self, symbol: str) -> Position:
         """Return the position in `symbol`, a new one if there was none."""

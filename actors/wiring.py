@@ -12,7 +12,7 @@ from messages.money import (
     SleeveConfigured,
     VaultConfigured,
 )
-from messages.settings import SleeveSettings, TreeSettings, VaultSettings
+from messages.settings import ByHand, SleeveSettings, TreeSettings, VaultSettings
 
 RISK = "/risk"
 ALERTS = "/alerts"
@@ -129,6 +129,7 @@ class Wiring:
             reconcile_every_ns=settings.reconcile_every_s * NANOSECONDS_PER_SECOND,
             vault_assets={vault.name: vault.asset for vault in vaults},
             scales=dict(self._settings.assets),
+            adopts=settings.by_hand is ByHand.ADOPT,
         )
 
     def vault(self, vault: VaultSettings) -> VaultConfigured:
@@ -158,6 +159,7 @@ class Wiring:
             alerts=ALERTS,
             amends=able.amend is Support.NATIVE,
             triggers=able.triggers is Support.NATIVE,
+            adopts=venue.by_hand is ByHand.ADOPT,
         )
 
     def _allocation(self, vault: VaultSettings, sleeve: SleeveSettings) -> SleeveAllocation:

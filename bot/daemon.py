@@ -159,7 +159,8 @@ class Daemon:
             system, answers = self._build(store, clock)
         except (ClockBehindError, SpecError, MissingKeyError, OSError) as error:
             await store.aclose()
-            return _failed(error)
+            code = _failed(error)
+            return CONFIGURATION if isinstance(error, MissingKeyError) else code
         reason = await self._run(system, answers, store)
         await answers.aclose()
         await store.aclose()

@@ -5,6 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from actors.vault import MANUAL
 from bot.checking import Checker, nearest
 from bot.toml_lines import KeyPath
 from exchanges.capabilities import capabilities_of
@@ -164,6 +165,10 @@ def _check_sleeves(
     checker: Checker, path: KeyPath, vault: VaultSettings, venue: VenueSettings | None
 ) -> None:
     _check_unique(checker, (*path, "sleeves"), [sleeve.name for sleeve in vault.sleeves])
+    for at, sleeve in enumerate(vault.sleeves):
+        if sleeve.name == MANUAL:
+            text = f'"{MANUAL}" is what is traded by hand: give the sleeve another name'
+            checker.add((*path, "sleeves", at, "name"), text)
     total = sum((Decimal(sleeve.allocated) for sleeve in vault.sleeves), Decimal(0))
     if total > Decimal(vault.tradeable):
         text = f"the sleeves are allocated {total}, more than the tradeable {vault.tradeable}"

@@ -69,6 +69,8 @@ class VaultConfigured(Message, frozen=True, kw_only=True, tag="money.VaultConfig
     """The venue amends orders in place; elsewhere one is cancelled and another placed."""
     triggers: bool = False
     """Stop and take-profit orders rest at the venue; elsewhere guard holds their levels."""
+    adopts: bool = False
+    """What is bought by hand at the venue belongs to the sleeve `manual`; else to nobody."""
 
 
 class SleeveStanding(Message, frozen=True, kw_only=True, tag="money.SleeveStanding"):
@@ -282,6 +284,8 @@ class AccountConfigured(Message, frozen=True, kw_only=True, tag="money.AccountCo
     """Vault name → the asset whose deposits and withdrawals are the vault's."""
     scales: dict[str, int] = msgspec.field(default_factory=dict)
     """Decimals of an asset's minor unit, for texts; what is not named has 8."""
+    adopts: bool = False
+    """Orders and purchases by hand are adopted; else they are reported, and page."""
 
 
 class ReadAccount(Message, frozen=True, kw_only=True, tag="money.ReadAccount"):

@@ -76,6 +76,15 @@ class Faults(Enum):
     NASTY = "nasty"
 
 
+class ByHand(Enum):
+    """What becomes of orders that a person places at the venue."""
+
+    REPORT = "report"
+    """A person is paged, and what they bought is nobody's: only exits until it is undone."""
+    ADOPT = "adopt"
+    """They belong to the vault's sleeve `manual`."""
+
+
 class RateTier(Enum):
     """Whose request limits a box applies: those of Kraken's three tiers, or none at all."""
 
@@ -159,6 +168,8 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     submit_expiry_ms: Annotated[int, msgspec.Meta(ge=3_000, le=60_000)] = 5_000
     """Kraken takes no deadline nearer than two seconds: with less, no order would ever leave."""
     reconcile_every_s: Annotated[int, msgspec.Meta(ge=5, le=86_400)] = 300
+    by_hand: ByHand = ByHand.REPORT
+    """What becomes of orders that a person places at the venue."""
 
 
 class RiskSettings(msgspec.Struct, frozen=True, kw_only=True):

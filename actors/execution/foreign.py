@@ -3,7 +3,8 @@
 An execution whose order we cannot tell waits until any order of ours would have become visible.
 Then it is somebody else's. A sale in a vault's asset goes to that vault's ledger, once: it may be a
 sleeve's position closed by hand, which only the ledger can know. What opens something new belongs
-to nobody here: a person is paged, and the books differ from the venue's until it is undone.
+to nobody here: a person is paged, and the books differ from the venue's until it is undone. Where
+the account is configured to adopt what is traded by hand, purchases go to the ledger as well.
 
 What was executed before the account was first read is part of the opening balance.
 """
@@ -29,7 +30,14 @@ def see_account(state: OrdersState, read_ns: int) -> None:
 
 def note_order(state: OrdersState, order: VenueOrder, ctx: Context) -> None:
     """Flag an order that is not ours."""
-    if order.state is OrderState.OPEN:
+    if order.state is OrderState.OPEN and settings(state).adopts:
+        text = (
+            f"the venue has an open order {order.venue_order_id} ({order.side.value} "
+            f"{order.quantity_lots} lots of {order.symbol}) that was placed by hand: what it fills "
+            "is adopted into the vault's sleeve manual; cancel it at the venue if it is not yours"
+        )
+        _flag(state, order.venue_order_id, text, ctx, Severity.NOTICE)
+    elif order.state is OrderState.OPEN:
         text = (
             f"the venue has an open order {order.venue_order_id} ({order.side.value} "
             f"{order.quantity_lots} lots of {order.symbol}) that this bot did not place: it is "
@@ -92,9 +100,9 @@ def _give_up(state: OrdersState, fill: VenueFill, ctx: Context) -> None:
 
 
 def _vault_of(state: OrdersState, fill: VenueFill) -> str:
-    """Return the vault whose position the execution may have closed; "" for none."""
+    """Return the vault whose position it may have closed, or that adopts it; "" for none."""
     instrument = state.instruments.get(fill.symbol)
-    if fill.side is not Side.SELL or instrument is None:
+    if instrument is None or (fill.side is not Side.SELL and not settings(state).adopts):
         return ""
     assets = settings(state).vault_assets
     return next((vault for vault, asset in assets.items() if asset == instrument.quote), "")
@@ -124,8 +132,14 @@ def _hand_over(state: OrdersState, fill: VenueFill, vault: str, ctx: Context) ->
     ctx.send(account.ledgers[vault], Fill(client_order_id="", fill=fill))
 
 
-def _flag(state: OrdersState, foreign_id: str, text: str, ctx: Context) -> None:
+def _flag(
+    state: OrdersState,
+    foreign_id: str,
+    text: str,
+    ctx: Context,
+    severity: Severity = Severity.PAGE,
+) -> None:
     if foreign_id in state.foreign:
         return
     state.foreign = [*state.foreign[-FOREIGN_KEPT_MAX + 1 :], foreign_id]
-    alert(state, Severity.PAGE, text, ctx)
+    alert(state, severity, text, ctx)

@@ -34,9 +34,10 @@ class StoredKey(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MissingKeyError(Exception):
-    """There is no usable key for an account; the text says how to give one, and holds no secret."""
+    """There is no usable key for an account; the text says how to give one, and holds no secret.
 
-    exit_code = 4
+    It ends an account's ports, not the process: so it names no exit code.
+    """
 
     def __init__(self, user: str, venue: str, detail: str) -> None:
         self.user = user

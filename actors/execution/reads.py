@@ -6,7 +6,9 @@ A number that is off the grid means that the answer cannot be believed: the read
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+import trio
 from msgspec.structs import replace
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 
 from actors.execution.clients import AccountClient
 from actors.execution.translate import Scales, balance_of, fill_of, order_of
@@ -93,15 +95,24 @@ async def read_account(
 
 
 async def _read(turn: Turn, cost: int, fetch: Callable[[], Awaitable[T]]) -> T:
-    for _ in range(TRIES_MAX - 1):
+    """Read by the one policy for what is safe to repeat: a lost answer is asked for again."""
+
+    async def once() -> T:
         await turn(cost)
-        try:
-            return await fetch()
-        except VenueError as error:
-            if error.code is not Code.AMBIGUOUS:
-                raise
-    await turn(cost)
-    return await fetch()
+        return await fetch()
+
+    # The turn that each try waits for is the pause between them.
+    policy = AsyncRetrying(
+        sleep=trio.sleep,
+        stop=stop_after_attempt(TRIES_MAX),
+        retry=retry_if_exception(_is_lost),
+        reraise=True,
+    )
+    return await policy(once)
+
+
+def _is_lost(error: BaseException) -> bool:
+    return isinstance(error, VenueError) and error.code is Code.AMBIGUOUS
 
 
 def _right_one(reports: list[OrderReport], venue_order_id: str) -> OrderReport | None:

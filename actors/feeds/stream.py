@@ -6,6 +6,7 @@ other: resubscribe, open a new connection, alert; then resubscribe more and more
 """
 
 import contextlib
+import difflib
 import itertools
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
@@ -125,7 +126,7 @@ class MarketFeed(Port):
         found = {each.symbol: each for each in await client.load_instruments(reload=reload)}
         for symbol in self._symbols:
             if symbol not in found or not found[symbol].active:
-                text = f"{self._venue} does not list {symbol}: correct the symbols in bot.toml"
+                text = f"{self._venue} does not list {symbol}: {_instead(symbol, found)}"
                 self._alert_once(symbol, text, ctx)
                 continue
             try:
@@ -272,3 +273,11 @@ class MarketFeed(Port):
     def _alert(self, text: str, ctx: PortContext) -> None:
         alert = Alert(severity=Severity.PAGE, subject=ctx.address, text=text)
         ctx.send(self._alerts, alert)
+
+
+def _instead(symbol: str, listed: Iterable[str]) -> str:
+    """Return what a person might have meant."""
+    near = difflib.get_close_matches(symbol, list(listed), n=3, cutoff=0.5)
+    if not near:
+        return "correct the symbols in bot.toml; the venue's own list is on its page"
+    return f"correct the symbols in bot.toml; the nearest that it lists are {', '.join(near)}"

@@ -273,6 +273,11 @@ def test_an_environment_that_the_venue_does_not_have_is_refused_with_those_it_ha
     assert "which kraken does not have; it has live, and sim in a box" in problem
 
 
+def test_the_name_of_what_is_traded_by_hand_is_taken() -> None:
+    (problem,) = problems(changed(('name = "quiet"', 'name = "manual"')))
+    assert "is what is traded by hand" in problem
+
+
 def test_a_box_is_a_simulation() -> None:
     text = "live = true\n" + changed(('environment = "sim"', 'environment = "live"'))
     found = problems(text)

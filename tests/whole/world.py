@@ -71,13 +71,18 @@ class World:
     """One process's life of the bot, and what a test wants to know of it."""
 
     def __init__(
-        self, folder: Path, *, paranoid: bool = False, change: Change | None = None
+        self,
+        folder: Path,
+        *,
+        paranoid: bool = False,
+        change: Change | None = None,
+        text: str = "",
     ) -> None:
         self.folder = folder
         self.faults = Faults(self._is_open)
         self._change = change
         environment = Environment({"CANOPY_RUNTIME_DIR": str(folder / "run"), "HOME": str(folder)})
-        config = _calmed(parse(box_toml(), "world", environment))
+        config = _calmed(parse(text or box_toml(), "world", environment))
         self.store = Store.open(folder)
         self.clock = ProcessClock(self.store.newest_ns())
         options = Options(folder=folder, version="test", assemble=self._assemble)
@@ -222,13 +227,16 @@ class World:
 
 @asynccontextmanager
 async def running(
-    folder: Path, *, paranoid: bool = False, change: Change | None = None
+    folder: Path, *, paranoid: bool = False, change: Change | None = None, text: str = ""
 ) -> AsyncIterator[World]:
-    """Run a world; stop it in good order at the end, and check that nothing was lost."""
+    """Run a world, with the configuration `text` if given; stop it in good order at the end.
+
+    Checks that nothing was lost.
+    """
     folder.mkdir(exist_ok=True)
     interval_s = sys.getswitchinterval()
     tune()
-    world = World(folder, paranoid=paranoid, change=change)
+    world = World(folder, paranoid=paranoid, change=change, text=text)
     opened = trio.Event()
 
     def on_open() -> None:

@@ -1,5 +1,8 @@
 """What the venue tells of and this bot did not place: flagged, or handed to a ledger, once."""
 
+from msgspec.structs import replace
+
+from messages.money import Alert, Severity
 from messages.orders import (
     Exposure,
     Fill,
@@ -48,6 +51,20 @@ def test_foreign_orders_and_purchases_are_flagged_once() -> None:
     outcomes = seen(probe, open_orders=(foreign,), fills=(bought,))
     assert sent_to(outcomes, ALERTS) == []
     assert (stand(outcomes).foreign, stand(outcomes).unsettled) == (("X1", "x"), ())
+
+
+def test_where_it_is_adopted_a_purchase_goes_to_the_ledger_and_nobody_is_woken() -> None:
+    probe = opened()
+    probe.handle(replace(ACCOUNT, adopts=True))
+    foreign = venue_order("", venue_order_id="X1", state=OrderState.OPEN)
+    bought = by_hand(probe, "x", Side.BUY)
+    (alert,) = sent_to(seen(probe, open_orders=(foreign,), fills=(bought,)), ALERTS)
+    assert isinstance(alert, Alert)
+    assert alert.severity is Severity.NOTICE
+    outcomes = probe.fire("agenda")
+    assert sent_to(outcomes, LEDGER) == [Fill(client_order_id="", fill=bought)]
+    assert sent_to(outcomes, ALERTS) == []
+    assert sent_to(seen(probe, fills=(bought,)), LEDGER) == [], "once"
 
 
 def test_a_sale_by_hand_goes_to_the_ledger_of_its_quote_once() -> None:

@@ -178,7 +178,10 @@ async def test_a_symbol_that_is_not_listed_is_told_once_and_leaves_the_others(
         (alert,) = context.sent_to(ALERTS)
         assert len(context.on(TOP)) == 1
     assert isinstance(alert, Alert)
-    assert alert.text == "kraken-sim does not list NONE/USDT: correct the symbols in bot.toml"
+    assert alert.text == (
+        "kraken-sim does not list NONE/USDT: correct the symbols in bot.toml; the nearest that it "
+        "lists are ETH/USDT"
+    )
 
 
 async def test_trades_are_published_once(autojump_clock: MockClock) -> None:
