@@ -5,6 +5,8 @@ Double entry (`books`), reservations by pending transfers (`ordering`), fills (`
 are checked (`desk`).
 """
 
+from msgspec.structs import replace
+
 from actors import books as bk
 from actors import commands, preflight
 from actors.allocation import (
@@ -22,6 +24,7 @@ from actors.desk import Desk
 from actors.ledger_rows import ROWS_TIMER, record_rows
 from actors.ordering import handle_cancel_intent, handle_exit, handle_intent
 from actors.vault import LedgerState, SleeveBook, configured, total_minor
+from messages.account import FeesTold
 from messages.amends import AmendIntent, OrderAmended
 from messages.market import BookTop, InstrumentListed
 from messages.money import (
@@ -75,7 +78,15 @@ class Ledger(Actor[LedgerState]):
                 f"{new.symbol} changed its scales: an asset's minor unit is fixed by its first use"
             )
         state.instruments[message.instrument.symbol] = message.instrument
+        _charge(state)
         Desk(state, ctx).finish()
+
+    def on_fees(self, state: LedgerState, message: FeesTold, ctx: Context) -> None:
+        """Note what the account pays: told to people, and reserved where it is more than listed."""
+        config = configured(state)
+        if (message.user, message.venue) == (config.user, config.venue):
+            state.fees |= {fee.symbol: fee for fee in message.fees}
+            _charge(state)
 
     def on_intent(self, state: LedgerState, message: Intent, ctx: Context) -> None:
         desk = Desk(state, ctx)
@@ -198,6 +209,18 @@ class Ledger(Actor[LedgerState]):
 
 def _listed(config: VaultConfigured, sleeve: str) -> bool:
     return any(allocation.sleeve == sleeve for allocation in config.sleeves)
+
+
+def _charge(state: LedgerState) -> None:
+    """Have buys reserve for a fee that is above the listed one.
+
+    Not for one below it: the tier may be lost between two readings, and what is not needed comes
+    back with the fill.
+    """
+    for symbol, fee in state.fees.items():
+        instrument = state.instruments.get(symbol)
+        if instrument is not None and fee.taker_ppm > instrument.taker_fee_ppm:
+            state.instruments[symbol] = replace(instrument, taker_fee_ppm=fee.taker_ppm)
 
 
 def _configure_sleeve(

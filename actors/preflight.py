@@ -9,6 +9,7 @@ from actors.desk import Desk, idle_reason, tradable
 from actors.ordering import Refused, cancel, place_check
 from actors.positions import PPM, need_minor
 from actors.vault import LedgerState, SleeveBook, Trip, cash_minor
+from messages.account import AccountFee
 from messages.market import Instrument
 from messages.money import Check, CheckVault, Mode, VaultChecked
 from messages.orders import TERMINAL, Intent, OrderState, OrderType, OrderUpdate, Side
@@ -149,13 +150,22 @@ def _fees(desk: Desk) -> list[Check]:
     symbols = (s for sleeve in desk.state.sleeves.values() for s in tradable(desk.state, sleeve))
     for symbol in dict.fromkeys(symbols):
         instrument = desk.state.instruments[symbol]
-        maker, taker = (
-            f * 10_000 / PPM for f in (instrument.maker_fee_ppm, instrument.taker_fee_ppm)
+        own = desk.state.fees.get(symbol)
+        of = (
+            own
+            if own is not None
+            else AccountFee(
+                symbol=symbol,
+                maker_ppm=instrument.maker_fee_ppm,
+                taker_ppm=instrument.taker_fee_ppm,
+            )
         )
+        maker, taker = (ppm * 10_000 / PPM for ppm in (of.maker_ppm, of.taker_ppm))
+        whose = "listed as" if own is None else "the account pays"
         least = 2 * maker + desk.config.edge_bps_min
         most = 2 * (taker + desk.config.slippage_bps) + desk.config.edge_bps_min
         text = (
-            f"listed as maker {maker:g} bps, taker {taker:g} bps; in and out again a trade must "
+            f"{whose} maker {maker:g} bps, taker {taker:g} bps; in and out again a trade must "
             f"promise {least:g} bps (resting) to {most:g} bps (at the market) to be entered"
         )
         checks.append(Check(name=f"fees of {symbol}", ok=True, text=text))

@@ -239,7 +239,15 @@ class _Assembly:
         configuration = self._wiring.account(venue, user)
         new_reads = VenueBudget(*READ_BUDGETS[tier], kept=0)
         reads = self._reads.setdefault((venue, user), new_reads)
-        line = partial(Line, RISK, door.opener(credentials), self._scales, budget, reads)
+        line = partial(
+            Line,
+            RISK,
+            door.opener(credentials),
+            self._scales,
+            budget,
+            reads,
+            symbols=self._settings.venues[venue].symbols,
+        )
         stream = partial(
             PrivateStream,
             orders=f"{at}/orders",

@@ -6,6 +6,7 @@ import msgspec
 
 from actors import books as bk
 from actors.positions import Position, average_ticks, lot_minor, value_minor
+from messages.account import AccountFee
 from messages.market import Instrument
 from messages.money import Check, Mode, SleeveStanding, SleeveStyle, VaultConfigured
 from messages.orders import TERMINAL, Intent, OrderState, Protect, Side
@@ -111,6 +112,8 @@ class LedgerState(State):
     books: bk.Books = msgspec.field(default_factory=bk.Books)
     sleeves: dict[str, SleeveBook] = msgspec.field(default_factory=dict)
     instruments: dict[str, Instrument] = msgspec.field(default_factory=dict)
+    fees: dict[str, AccountFee] = msgspec.field(default_factory=dict)
+    """Symbol → what the account pays there, where the venue has told."""
     orders: dict[str, Reservation] = msgspec.field(default_factory=dict)
     """Open orders by client order id."""
     closed: dict[str, Reservation] = msgspec.field(default_factory=dict)

@@ -154,6 +154,14 @@ class CancelAccepted(msgspec.Struct, frozen=True, kw_only=True):
     received_ns: int
 
 
+class AccountFee(msgspec.Struct, frozen=True, kw_only=True):
+    """What an account pays in one market, as fractions (`0.0025`): its own tier, not the listed."""
+
+    symbol: str
+    maker: str
+    taker: str
+
+
 class Fee(msgspec.Struct, frozen=True, kw_only=True):
     """A fee in the asset it was charged in; `amount` is a decimal string, a rebate is negative."""
 

@@ -14,7 +14,7 @@ raises because of the venue: it yields `Untrusted`, reconnects and resubscribes 
 first event afterwards has `snapshot` set. Cancelling a call or leaving a feed harms no other.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -28,6 +28,7 @@ from exchanges.flight import Flight, flying
 from exchanges.streams import Streams, StreamStatistics
 from exchanges.types import (
     Accepted,
+    AccountFee,
     Balances,
     Book,
     CancelAccepted,
@@ -151,6 +152,11 @@ class VenueClient:
         """Return all balances of the account, free, used and total as decimal strings."""
         balances = await self._call(lambda: self._adapter.fetch_balances(self._exchange))
         return Balances(balances=balances, snapshot=True, received_ns=self._clock.now_ns())
+
+    async def fetch_fees(self, symbols: Sequence[str]) -> tuple[AccountFee, ...]:
+        """Return what the account pays in these markets. Raises `VenueError`."""
+        instruments = [self.instrument(symbol) for symbol in symbols]
+        return await self._call(lambda: self._adapter.fetch_fees(self._exchange, instruments))
 
     async def fetch_open_orders(self, client_order_id: str | None = None) -> list[OrderReport]:
         """Return the account's open orders, or those of them with `client_order_id`."""

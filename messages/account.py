@@ -17,6 +17,25 @@ class VenueTransfer(msgspec.Struct, frozen=True, kw_only=True):
     at_ns: int
 
 
+class AccountFee(msgspec.Struct, frozen=True, kw_only=True):
+    """What the account pays in one market, in millionths of an order's value."""
+
+    symbol: str
+    maker_ppm: int
+    taker_ppm: int
+
+
+class FeesTold(Message, frozen=True, kw_only=True, tag="account.FeesTold"):
+    """Reconcile → ledgers, sleeves: the account's own fees, told by the venue, where they changed.
+
+    Entries are judged by them; what the venue lists is its first tier.
+    """
+
+    user: str
+    venue: str
+    fees: tuple[AccountFee, ...]
+
+
 class AccountRead(Message, frozen=True, kw_only=True, tag="account.AccountRead"):
     """Line → reconcile: what the venue says; `complete` only if every read succeeded."""
 
@@ -27,6 +46,8 @@ class AccountRead(Message, frozen=True, kw_only=True, tag="account.AccountRead")
     fills: tuple[VenueFill, ...] = ()
     balances: tuple[VenueBalance, ...] = ()
     transfers: tuple[VenueTransfer, ...] = ()
+    fees: tuple[AccountFee, ...] = ()
+    """Of the account's markets; none where the venue did not tell."""
     read_ns: int = 0
     """When the first of the reads began, by our clock: what happened later may be missing."""
 

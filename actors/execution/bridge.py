@@ -8,7 +8,7 @@ AMBIGUOUS: the order is looked up by its tag, never sent again.
 """
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from enum import Enum
 from typing import Protocol
@@ -156,6 +156,9 @@ class BridgeClient:
 
     async def fetch_my_trades(self, since_ns: int) -> list[types.FillReport]:
         return [_fill(deal) for deal in await self._bridge.deals(since_ns)]
+
+    async def fetch_fees(self, symbols: Sequence[str]) -> tuple[types.AccountFee, ...]:
+        return ()
 
     async def fetch_transfers(self, since_ns: int) -> list[types.TransferReport]:
         """Return nothing: a terminal tells of deposits only in its balance."""

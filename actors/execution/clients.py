@@ -3,7 +3,7 @@
 `exchanges.venue_client.VenueClient` is one; tests and the simulation have others.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -18,6 +18,8 @@ class AccountClient(Protocol):
     def instrument(self, symbol: str) -> types.Instrument: ...
 
     async def fetch_balances(self) -> types.Balances: ...
+
+    async def fetch_fees(self, symbols: Sequence[str]) -> tuple[types.AccountFee, ...]: ...
 
     async def fetch_open_orders(
         self, client_order_id: str | None = None

@@ -83,7 +83,8 @@ class Line(Port):
     """One account's way to the venue; see the module's docstring.
 
     `open_account` opens a client that leaves pacing to `budget`, and that of reads to `reads` where
-    a venue counts them apart. `margin_ns` is how near to its expiry an order is no longer sent.
+    a venue counts them apart. `margin_ns` is how near to its expiry an order is no longer sent. Of
+    `symbols` the account's own fees are read.
     """
 
     commands: ClassVar[tuple[type[Message], ...]] = (
@@ -104,6 +105,7 @@ class Line(Port):
         budget: VenueBudget,
         reads: VenueBudget | None = None,
         margin_ns: int = DEADLINE_MARGIN_NS,
+        symbols: tuple[str, ...] = (),
     ) -> None:
         self._risk = risk
         self._open_account = open_account
@@ -111,6 +113,7 @@ class Line(Port):
         self._budget = budget
         self._reads = reads or budget
         self._margin_ns = margin_ns
+        self._symbols = symbols
         self._client: AccountClient | None = None
         self._is_connected = trio.Event()
         self._switch: SwitchSet | None = None
@@ -298,7 +301,9 @@ class Line(Port):
         if client is None:
             return _unread(message, NOT_CONNECTED)
         try:
-            return await read_account(client, self._scales, message, now_ns(), self._read_turn)
+            return await read_account(
+                client, self._scales, message, now_ns(), self._read_turn, self._symbols
+            )
         except VenueError as error:
             _slow_down(self._reads, error)
             return _unread(message, str(error))

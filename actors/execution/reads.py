@@ -3,7 +3,7 @@
 A number that is off the grid means that the answer cannot be believed: the read is not complete.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import trio
@@ -11,11 +11,11 @@ from msgspec.structs import replace
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 
 from actors.execution.clients import AccountClient
-from actors.execution.translate import Scales, balance_of, fill_of, order_of
+from actors.execution.translate import Scales, account_fee_of, balance_of, fill_of, order_of
 from exchanges.errors import Code, VenueError
 from exchanges.grid import OffGridError
 from exchanges.types import FillReport, OrderReport
-from messages.account import AccountRead, VenueTransfer
+from messages.account import AccountFee, AccountRead, VenueTransfer
 from messages.money import ReadAccount
 from messages.orders import Inquire, InquiryOutcome, VenueFill
 
@@ -58,16 +58,19 @@ async def read_account(
     message: ReadAccount,
     read_ns: int,
     turn: Turn,
+    symbols: Sequence[str] = (),
 ) -> AccountRead:
     """Read orders, balances, fills and transfers, in this order. Raises `VenueError`.
 
-    Fills come after balances: one that the balances hold is then among them.
+    Fills come after balances: one that the balances hold is then among them. Of `symbols` the
+    account's fees are read, too; without them a reading is complete all the same.
     """
     reports = await _read(turn, LOOK, client.fetch_open_orders)
     balances = await _read(turn, LOOK, client.fetch_balances)
     since_ns = message.fills_since_ns
     trades = await _read(turn, HISTORY, lambda: client.fetch_my_trades(since_ns))
     transfers = await _read(turn, HISTORY, lambda: client.fetch_transfers(since_ns))
+    fees = await _fees(client, symbols, turn)
     names = {each.venue_order_id: each.client_order_id or "" for each in reports}
     try:
         return AccountRead(
@@ -88,10 +91,25 @@ async def read_account(
                 )
                 for each in transfers
             ),
+            fees=fees,
             read_ns=read_ns,
         )
     except OffGridError as error:
         return AccountRead(request_id=message.request_id, complete=False, reason=str(error))
+
+
+async def _fees(
+    client: AccountClient, symbols: Sequence[str], turn: Turn
+) -> tuple[AccountFee, ...]:
+    if not symbols:
+        return ()
+    await turn(LOOK)
+    try:
+        found = await client.fetch_fees(symbols)
+    except VenueError:
+        # What was known before goes on to be taken for true; the books are what matters now.
+        return ()
+    return tuple(account_fee_of(each) for each in found)
 
 
 async def _read(turn: Turn, cost: int, fetch: Callable[[], Awaitable[T]]) -> T:

@@ -17,7 +17,14 @@ from then on; of a vault's asset they are its first deposit.
 
 import msgspec
 
-from messages.account import AccountRead, AccountSeen, OrdersStand, VenueTransfer
+from messages.account import (
+    AccountFee,
+    AccountRead,
+    AccountSeen,
+    FeesTold,
+    OrdersStand,
+    VenueTransfer,
+)
 from messages.amounts import SCALE_COMMON, short_text
 from messages.money import (
     AccountConfigured,
@@ -79,6 +86,8 @@ class ReconcileState(State):
     cursor_ns: int = 0
     """Up to here all fills and transfers have been read."""
     references: list[str] = msgspec.field(default_factory=list)
+    fees: tuple[AccountFee, ...] = ()
+    """What the account pays, as the venue told it last."""
     request_id: str = ""
     again: bool = False
     """Somebody asked while a round was running: what it reads may be older than their reason."""
@@ -111,6 +120,7 @@ class Reconcile(Actor[ReconcileState]):
             _give_to_new_vaults(state, ctx)
             # Vaults and sleeves that are new have heard of no mode and no comparison.
             _announce(state, state.mode, state.reason, ctx)
+            _tell_fees(state, ctx)
         _begin(state, ctx)
 
     def on_booted(self, state: ReconcileState, message: Booted, ctx: Context) -> None:
@@ -155,6 +165,9 @@ class Reconcile(Actor[ReconcileState]):
         state.read_ns = message.read_ns
         state.cursor_ns = message.read_ns
         state.venue_minor = {balance.asset: balance.total_minor for balance in message.balances}
+        if message.fees and message.fees != state.fees:
+            state.fees = message.fees
+            _tell_fees(state, ctx)
         _take_transfers(state, message.transfers, ctx)
         _open_books(state, ctx)
         seen = AccountSeen(
@@ -184,6 +197,15 @@ class Reconcile(Actor[ReconcileState]):
         state.books[message.vault] = message.totals_minor
         if len(state.books) == len(_settings(state).ledgers):
             _compare(state, ctx)
+
+
+def _tell_fees(state: ReconcileState, ctx: Context) -> None:
+    settings = _settings(state)
+    if not state.fees:
+        return
+    told = FeesTold(user=settings.user, venue=settings.venue, fees=state.fees)
+    for address in (*settings.ledgers.values(), *settings.sleeves):
+        ctx.send(address, told)
 
 
 def _give_to_new_vaults(state: ReconcileState, ctx: Context) -> None:

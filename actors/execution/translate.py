@@ -12,6 +12,7 @@ from typing import Literal
 
 from exchanges import types
 from exchanges.grid import OffGridError
+from messages.account import AccountFee
 from messages.amends import Amend
 from messages.amounts import SCALE_COMMON
 from messages.market import Instrument
@@ -127,6 +128,11 @@ def change_of(amend: Amend) -> types.OrderChange:
         post_only=terms.post_only,
         expires_at_ns=amend.expires_ns,
     )
+
+
+def account_fee_of(told: types.AccountFee) -> AccountFee:
+    """Return what an account pays in a market."""
+    return AccountFee(symbol=told.symbol, maker_ppm=_ppm(told.maker), taker_ppm=_ppm(told.taker))
 
 
 def order_of(report: types.OrderReport, listed: types.Instrument) -> VenueOrder:

@@ -36,6 +36,7 @@ from actors.sleeves.view import (
     no_opinion,
     params_of,
 )
+from messages.account import FeesTold
 from messages.amends import AmendIntent
 from messages.market import BookTop, Candle, InstrumentListed, StreamTrust
 from messages.money import (
@@ -98,6 +99,13 @@ class Sleeve(Actor[SleeveState]):
         view = _leg(state, message.venue, message.instrument.symbol)
         if view is not None:
             view.instrument = message.instrument
+
+    def on_fees(self, state: SleeveState, message: FeesTold, ctx: Context) -> None:
+        """Judge entries by what the account itself pays."""
+        if _is_mine(state, message.user, message.venue):
+            for fee in message.fees:
+                if fee.symbol in state.legs:
+                    state.legs[fee.symbol].fee_ppm = fee.taker_ppm
 
     def on_standing(self, state: SleeveState, message: SleeveStanding, ctx: Context) -> None:
         state.standing = message

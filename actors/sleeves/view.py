@@ -36,6 +36,8 @@ class LegView(msgspec.Struct):
     """Untrusted until its feed says otherwise, and again after every start."""
     distrust: str = "the feed has not spoken yet"
     instrument: Instrument | None = None
+    fee_ppm: int = -1
+    """The taker's fee of the account itself; below 0 while the venue has not told it."""
     lots: int = 0
     entry_ticks: int = 0
     since_ns: int = 0
@@ -95,7 +97,10 @@ class SleeveState(State):
 def leg_of(state: SleeveState, view: LegView) -> Leg:
     """Return a leg as step sees it."""
     top, candle, standing = view.top, view.candle, state.standing
-    fee_ppm = view.instrument.taker_fee_ppm if view.instrument is not None else 0
+    fee_ppm = view.fee_ppm
+    if fee_ppm < 0:
+        # The listed one is the first tier's: too careful rather than not careful enough.
+        fee_ppm = view.instrument.taker_fee_ppm if view.instrument is not None else 0
     slippage_bps = standing.slippage_bps if standing is not None else 0
     edge_bps = standing.edge_bps_min if standing is not None else 0
     return Leg(

@@ -1,12 +1,13 @@
 """What an adapter must tell about its venue. One file per venue fulfils it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from exchanges.errors import Code, Rule, VenueError
 from exchanges.turns import Turn
 from exchanges.types import (
+    AccountFee,
     Balance,
     Balances,
     Book,
@@ -118,6 +119,12 @@ class Adapter(ABC):
 
     @abstractmethod
     async def fetch_balances(self, exchange: "TrioExchange") -> tuple[Balance, ...]: ...
+
+    async def fetch_fees(
+        self, exchange: "TrioExchange", instruments: Sequence[Instrument]
+    ) -> tuple[AccountFee, ...]:
+        """Return the account's own fees in these markets; none where the venue does not tell."""
+        return ()
 
     @abstractmethod
     async def fetch_open_orders(

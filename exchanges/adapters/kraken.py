@@ -4,7 +4,7 @@ Sources: docs.kraken.com/api (REST and WebSocket v2), and ccxt 4.5.90's own clas
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -19,6 +19,7 @@ from exchanges.timestamps import (
 )
 from exchanges.turns import Turn
 from exchanges.types import (
+    AccountFee,
     Balance,
     Endpoints,
     Fee,
@@ -175,6 +176,27 @@ class KrakenAdapter(Adapter):
             balances.append(Balance(asset=code, total=total, free=free, used=used))
         return tuple(balances)
 
+    async def fetch_fees(
+        self, exchange: "TrioExchange", instruments: Sequence[Instrument]
+    ) -> tuple[AccountFee, ...]:
+        pairs = ",".join(instrument.venue_symbol for instrument in instruments)
+        answer = await exchange.privatePostTradeVolume({"pair": pairs})
+        taker, maker = answer["result"]["fees"], answer["result"].get("fees_maker") or {}
+        found = []
+        for instrument in instruments:
+            name = instrument.venue_symbol
+            if name in taker:
+                # A pair without maker's fees of its own charges the one fee to both.
+                row = maker.get(name) or taker[name]
+                found.append(
+                    AccountFee(
+                        symbol=instrument.symbol,
+                        maker=_percent(row["fee"]),
+                        taker=_percent(taker[name]["fee"]),
+                    )
+                )
+        return tuple(found)
+
     async def fetch_open_orders(
         self, exchange: "TrioExchange", client_order_id: str | None
     ) -> list[OrderReport]:
@@ -323,8 +345,11 @@ def _plain(number: Decimal | str | int) -> str:
 
 
 def _fee_fraction(schedule: list[list[Any]]) -> str:
-    percent = Decimal(str(schedule[0][1])) if schedule else Decimal(0)
-    return _plain(percent / 100)
+    return _percent(schedule[0][1]) if schedule else "0"
+
+
+def _percent(value: object) -> str:
+    return _plain(Decimal(str(value)) / 100)
 
 
 def _with_our_id(reports: list[OrderReport], client_order_id: str | None) -> list[OrderReport]:

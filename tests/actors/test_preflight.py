@@ -2,9 +2,10 @@
 
 from msgspec.structs import replace
 
+from messages.account import AccountFee, FeesTold
 from messages.money import AccountMode, Check, CheckVault, Mode, VaultChecked
 from messages.orders import CancelOrder, OrderRequest, OrderState, Side
-from tests.actors.vaults import USDT, VENUE, Vault, config
+from tests.actors.vaults import SYMBOL, USDT, VENUE, Vault, config
 
 CHECK = CheckVault(operator="ann", reply_to="/control", request_id="r")
 
@@ -116,3 +117,14 @@ def test_where_the_money_is_somebodys_no_order_is_sent() -> None:
     assert vault.sent(OrderRequest) == []
     trip = checks(vault)["round trip"]
     assert (trip.ok, "not in live" in trip.text) == (True, True)
+
+
+def test_the_preflight_says_what_the_account_pays() -> None:
+    vault = ready()
+    own = AccountFee(symbol=SYMBOL, maker_ppm=0, taker_ppm=400)
+    vault.do(FeesTold(user="ann", venue=VENUE, fees=(own,)))
+    vault.do(CHECK)
+    vault.last = vault.probe.fire("preflight")
+    (answer,) = vault.sent(VaultChecked)
+    (said,) = [check.text for check in answer.checks if check.name.startswith("fees of")]
+    assert said.startswith("the account pays maker 0 bps, taker 4 bps")

@@ -1,6 +1,6 @@
 """A venue's client in a few lines: what it is told to answer, and a record of what it was asked."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -91,6 +91,9 @@ class TinyClient:
     async def fetch_my_trades(self, since_ns: int) -> list[types.FillReport]:
         await self._asked("fetch_my_trades")
         return [each for each in self.trades if each.at_ns >= since_ns]
+
+    async def fetch_fees(self, symbols: Sequence[str]) -> tuple[types.AccountFee, ...]:
+        return ()
 
     async def fetch_transfers(self, since_ns: int) -> list[types.TransferReport]:
         await self._asked("fetch_transfers")

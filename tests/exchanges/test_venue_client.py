@@ -7,12 +7,13 @@ import trio
 
 from exchanges.errors import Code, VenueError
 from exchanges.json_text import Json
-from exchanges.types import Credentials, Endpoints, OrderTicket
+from exchanges.types import AccountFee, Credentials, Endpoints, OrderTicket
 from exchanges.venue_client import VenueClient, open_venue
 from supervisor.clock import ManualClock
 from tests.exchanges.conftest import SECOND_NS, client_of
 from tests.exchanges.fake_kraken import (
     API_SECRET,
+    PAIRS,
     UNIX_TIME,
     FakeKraken,
     Fault,
@@ -59,6 +60,23 @@ async def test_balances_keep_every_digit(venue: VenueClient) -> None:
     balances = {each.asset: each for each in (await venue.fetch_balances()).balances}
     assert balances["ETH"].total == "2.0000000010"
     assert Decimal(balances["USDT"].free or "") == Decimal("999.9")
+
+
+async def test_fees_are_the_accounts_own(fake: FakeKraken, venue: VenueClient) -> None:
+    (pair,) = [name for name, row in PAIRS.items() if row["wsname"] == "ETH/USDT"]
+    tier = {"fee": "0.1800", "minfee": "0.0800", "maxfee": "0.2600"}
+    fake.results["TradeVolume"] = {
+        "currency": "ZUSD", "volume": "61000.1", "fees": {pair: tier},
+        "fees_maker": {pair: {**tier, "fee": "0.0800"}},
+    }  # fmt: skip
+    assert await venue.fetch_fees(["ETH/USDT"]) == (
+        AccountFee(symbol="ETH/USDT", maker="0.0008", taker="0.0018"),
+    )
+    (request,) = fake.seen("TradeVolume")
+    assert request.params["pair"] == pair
+    fake.results["TradeVolume"] = {"currency": "ZUSD", "volume": "0", "fees": {pair: tier}}
+    (fee,) = await venue.fetch_fees(["ETH/USDT"])
+    assert (fee.maker, fee.taker) == ("0.0018", "0.0018"), "one fee for both"
 
 
 async def test_submit_sends_exactly_what_the_ticket_says(

@@ -36,7 +36,8 @@ USDT = "1000"
 USDT = "2500"
 [defaults]
 slippage_bps = 2
-edge_bps_min = 1
+# Without patience a small swing is a loss, and the fee of the highest tier would let it be tried.
+edge_bps_min = 61
 [[first_run.users]]
 name = "alice"
 [[first_run.vaults]]

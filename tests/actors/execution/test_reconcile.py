@@ -3,7 +3,14 @@
 from msgspec.structs import replace
 
 from actors.execution.reconcile import Reconcile
-from messages.account import AccountRead, AccountSeen, OrdersStand, VenueTransfer
+from messages.account import (
+    AccountFee,
+    AccountRead,
+    AccountSeen,
+    FeesTold,
+    OrdersStand,
+    VenueTransfer,
+)
 from messages.base import Message
 from messages.money import (
     AccountMode,
@@ -53,11 +60,14 @@ class Account:
         self.transfers: tuple[VenueTransfer, ...] = ()
         self.unsettled: tuple[str, ...] = ()
         self.newest_fill_ns = 0
+        self.fees: tuple[AccountFee, ...] = ()
+        self.told: list[FeesTold] = []
         self.funds: list[FundsMoved] = []
         self.outcomes: list[Outcome] = self.handle(ACCOUNT)
 
     def handle(self, message: Message) -> list[Outcome]:
         outcomes = self.probe.handle(message)
+        self.told += [each for each in sent_to(outcomes, LEDGER) if isinstance(each, FeesTold)]
         for moved in only(sent_to(outcomes, LEDGER), FundsMoved):
             assert isinstance(moved, FundsMoved)
             self.funds.append(moved)
@@ -76,6 +86,7 @@ class Account:
             complete=True,
             balances=balances,
             transfers=self.transfers,
+            fees=self.fees,
             read_ns=self.probe.now_ns,
         )
         return self.handle(reading)
@@ -279,6 +290,23 @@ def test_what_waits_for_the_comparison_is_let_go_by_agreement_behind_the_mode() 
     ]
     assert len(modes) == 3
     assert max(modes) < said
+
+
+def test_fees_are_told_when_they_change_and_only_then() -> None:
+    account = opened()
+    own = AccountFee(symbol="ETH/USDT", maker_ppm=0, taker_ppm=1_000)
+    account.fees = (own,)
+    account.round()
+    assert account.told == [FeesTold(user="alice", venue="kraken-sim", fees=(own,))]
+    account.round()
+    account.fees = ()
+    account.round()
+    assert len(account.told) == 1, "no word is no change"
+    account.fees = (replace(own, taker_ppm=900),)
+    account.round()
+    assert [told.fees for told in account.told[1:]] == [account.fees]
+    account.handle(replace(ACCOUNT, sleeves=(*ACCOUNT.sleeves, "/new")))
+    assert len(account.told) == 3, "who is new has not heard of it"
 
 
 def test_a_new_vault_is_told_the_mode_and_gets_what_lay_there() -> None:

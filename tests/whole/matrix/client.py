@@ -1,6 +1,6 @@
 """The venue's client as ports hold it, over a network that fails when it is told to."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -192,6 +192,9 @@ class Client:
             ]
 
         return await self._network.ask("trades", act)
+
+    async def fetch_fees(self, symbols: Sequence[str]) -> tuple[types.AccountFee, ...]:
+        return ()
 
     async def fetch_transfers(self, since_ns: int) -> list[types.TransferReport]:
         def act() -> list[types.TransferReport]:
