@@ -126,9 +126,17 @@ class VenueClient:
 
     async def load_instruments(self, *, reload: bool = False) -> list[Instrument]:
         """Return every spot instrument of the venue, loaded once unless `reload`."""
+        # ccxt keeps an empty list like any other.
+        reload = reload or not self._adapter.instruments
         markets = await self._call(lambda: self._exchange.load_markets(reload))
         found = [self._adapter.instrument(market) for market in markets.values()]
         instruments = [each for each in found if each is not None]
+        if not instruments:
+            # ccxt takes an answer that it could not read for an empty list; remembered, it would
+            # have every order refused for as long as the connection lives.
+            raise VenueError(
+                Code.UNAVAILABLE, self.venue, "it listed no instrument: the list was not readable"
+            )
         self._adapter.instruments.clear()
         self._adapter.instruments.update({each.symbol: each for each in instruments})
         return instruments

@@ -227,3 +227,15 @@ async def _drain(feed: Json) -> None:
     async with feed:
         async for _ in feed:
             pass
+
+
+async def test_a_list_of_instruments_that_was_not_readable_is_no_empty_list() -> None:
+    async with running_box() as box:
+        (client,) = box_clients(box, timeout_ms=5_000)
+        async with client:
+            await arm(box, "garbage", "AssetPairs")
+            with pytest.raises(VenueError) as raised:
+                await client.load_instruments()
+            assert raised.value.code is Code.UNAVAILABLE
+            await client.load_instruments()
+            assert client.instrument(SYMBOL).symbol == SYMBOL

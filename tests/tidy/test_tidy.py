@@ -14,6 +14,7 @@ MIRROR_EXEMPT: dict[str, str] = {
     "tests/actors/execution/test_against_box.py": "one account's whole way to a venue and back",
     "tests/bot/test_contract.py": "what scripts rely on, whichever modules say it",
     "tests/bot/test_signals.py": "a process of its own, seen from outside",
+    "tests/research/simulation/test_found.py": "what simulations found, wherever it was wrong",
     **{
         f"tests/supervisor/conformance/test_{group}.py": "OTP's suite and what goes with it"
         for group in (
