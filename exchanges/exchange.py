@@ -26,7 +26,7 @@ from exchanges.flight import current_flight
 from exchanges.futures import FutureCancelledError, TrioFuture
 from exchanges.http import Transport
 from exchanges.json_text import Json, decode_json
-from exchanges.socket_client import SocketClient
+from exchanges.socket_client import SocketClient, is_call
 from exchanges.throttle import Throttler
 from exchanges.turns import KeyTurns, Turn
 from supervisor.clock import Clock
@@ -351,6 +351,8 @@ class TrioExchange(BaseExchange):  # type: ignore[misc]  # ccxt has no types
         name = str(subscribe_hash)
         is_new = not client.subscriptions.get(name)
         if is_new:
+            if is_call(message, message_hash, subscribe_hash):
+                client.remember_call(name, future)
             client.subscriptions[name] = subscription or True
         self._send_when_connected(client, backoff_delay_s, message if is_new else None)
         return future

@@ -8,6 +8,7 @@ futures that wait on this socket.
 import logging
 import math
 import zlib
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 # Subscriptions waiting to be sent on one socket; venues allow some hundred.
 OUTBOX_MESSAGES_MAX = 2_000
+# How venues call the id of a request that is answered by it.
+CALL_IDS = ("id", "req_id", "reqId", "reqid", "request_id", "requestId")
 PING_FAILS: tuple[type[Exception], ...] = (BrokenConnectionError, *CCXT_RAISES)
 CCXT_ERRORS: tuple[type[Exception], ...] = (BaseError,)
 MILLISECONDS_PER_SECOND = 1000
@@ -85,6 +88,8 @@ class SocketClient(Client):  # type: ignore[misc]  # ccxt has no types
         self.dial_failed = False
         self.last_message_at: int | None = None
         self.error: BaseException | None = None
+        # Those that nobody has given up yet: as many as are awaited at once.
+        self._calls = deque[tuple[str, TrioFuture]]()
         self._scope = trio.CancelScope()
         self._outbox, self._inbox = trio.open_memory_channel[tuple[str, float | None]](
             OUTBOX_MESSAGES_MAX
@@ -101,6 +106,22 @@ class SocketClient(Client):  # type: ignore[misc]  # ccxt has no types
         if message_hash in self.rejections:
             found.reject(self.rejections.pop(message_hash))
         return found
+
+    def remember_call(self, name: str, future: TrioFuture) -> None:
+        """Note what is asked once, by an id of its own; forget the calls that are over.
+
+        ccxt keeps an entry of each, for ever. It is forgotten at the next call only, since ccxt's
+        handlers may still look at it after they have given the answer.
+        """
+        going_on = deque[tuple[str, TrioFuture]]()
+        for each in self._calls:
+            if each[1].done() or not each[1].waited_for():
+                for registry in (self.subscriptions, self.futures, self.rejections):
+                    registry.pop(each[0], None)
+            else:
+                going_on.append(each)
+        self._calls = going_on
+        self._calls.append((name, future))
 
     # -- one connection's life
 
@@ -306,6 +327,17 @@ class SocketClient(Client):  # type: ignore[misc]  # ccxt has no types
     async def aiohttp_close(self) -> None:
         self._scope.cancel()
         await self._finished.wait()
+
+
+def is_call(message: object, message_hash: object, subscribe_hash: object) -> bool:
+    """Whether a message asks something once: it is awaited by the number that it carries."""
+    name = str(message_hash)
+    if not isinstance(message, dict) or message_hash != subscribe_hash or not name.isdecimal():
+        return False
+    bodies = (message, message.get("payload"))
+    return any(
+        str(body.get(key)) == name for body in bodies if isinstance(body, dict) for key in CALL_IDS
+    )
 
 
 def decompressed(data: bytes, window_bits: int) -> bytes:

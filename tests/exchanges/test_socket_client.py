@@ -12,7 +12,7 @@ from exchanges import socket_client
 from exchanges.ccxt_names import ChecksumError, ExchangeError, errors
 from exchanges.exchange import TrioExchange
 from exchanges.factory import trio_class
-from exchanges.socket_client import GZIP_WINDOW_BITS, decompressed
+from exchanges.socket_client import GZIP_WINDOW_BITS, decompressed, is_call
 from exchanges.throttle import Throttler
 from exchanges.websocket import Kind, Received
 from supervisor.clock import ManualClock
@@ -280,3 +280,56 @@ async def test_a_failing_handler_of_the_connection_is_told_too(
         exchange.on_connected = fails
         with trio.fail_after(2), pytest.raises(ExchangeError, match="forgot"):
             await exchange.watch_order_book("ETH/USDT")
+
+
+ORDER = ("ETH/USDT", "limit", "buy", 0.01, 3000)
+
+
+async def test_orders_through_the_socket_leave_nothing_behind(
+    fake: FakeKraken, make_exchange: MakeExchange
+) -> None:
+    async with make_exchange() as exchange:
+        for _ in range(20):
+            assert (await exchange.create_order_ws(*ORDER))["id"] == "O-WS"
+        (client,) = exchange.clients.values()
+        assert list(client.subscriptions) == ["authenticated", "20"]
+        assert len(client.futures) == 0
+        fake.mute = True
+        for _ in range(20):
+            with trio.move_on_after(0.001):
+                await exchange.create_order_ws(*ORDER)
+        assert list(client.subscriptions) == ["authenticated", "40"]
+        assert list(client.futures) == ["40"]
+
+
+async def test_calls_that_go_on_are_kept(fake: FakeKraken, make_exchange: MakeExchange) -> None:
+    placed: list[str] = []
+    async with make_exchange() as exchange:
+        await exchange.create_order_ws(*ORDER)
+
+        async def place() -> None:
+            placed.append((await exchange.create_order_ws(*ORDER))["id"])
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(10):
+                nursery.start_soon(place)
+    assert placed == ["O-WS"] * 10
+
+
+@pytest.mark.parametrize(
+    ("message", "message_hash", "subscribe_hash", "expected"),
+    [
+        ({"id": "7"}, "7", "7", True),
+        ({"req_id": 7}, "7", "7", True),
+        ({"payload": {"req_id": "7"}}, "7", "7", True),
+        ({"id": 8, "method": "SUBSCRIBE"}, "btcusdt@trade", "btcusdt@trade", False),
+        ({"channel": "balance"}, "balance", "balance", False),
+        ({"id": "ticker"}, "ticker", "ticker", False),
+        ({"id": "7"}, "7", "other", False),
+        ("ping", "7", "7", False),
+    ],
+)
+def test_a_call_is_told_from_a_subscription(
+    message: object, message_hash: str, subscribe_hash: str, expected: bool
+) -> None:
+    assert is_call(message, message_hash, subscribe_hash) == expected
