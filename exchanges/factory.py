@@ -5,6 +5,7 @@ to New, pro.kraken, async.kraken, Exchange, TrioExchange, BaseExchange. A mixin 
 swallow the overrides of exchange classes that call `super()`.
 """
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -90,6 +91,7 @@ def _is_shared_flight(function: object) -> bool:
 
 
 def _detached(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
     async def detached(self: TrioExchange, *args: object, **kwargs: object) -> object:
         async def body() -> object:
             return await function(self, *args, **kwargs)
@@ -98,7 +100,6 @@ def _detached(function: Callable[..., Any]) -> Callable[..., Any]:
         result: object = await self.spawn(body)
         return result
 
-    detached.__name__ = function.__name__
     return detached
 
 

@@ -37,7 +37,7 @@ WAITS_S = (0.01, 0.1, 2.0)
 PAUSES_S = (0.02, 0.15)
 DURATIONS = [
     pytest.param(2.0, id="short"),
-    pytest.param(20.0, id="long", marks=pytest.mark.check),
+    pytest.param(12.0, id="long", marks=pytest.mark.check),
     pytest.param(900.0, id="very long", marks=pytest.mark.soak),
 ]
 
