@@ -25,8 +25,11 @@ SOCKET_PATH = "/v2"
 class Door:
     """Where one venue is; of an embedded box that is not up yet, or down, one waits for it."""
 
-    def __init__(self, protocol: str, endpoints: Endpoints | None, clock: Clock) -> None:
+    def __init__(
+        self, protocol: str, endpoints: Endpoints | None, clock: Clock, proxy_url: str = ""
+    ) -> None:
         self._protocol = protocol
+        self._proxy_url = proxy_url
         self._endpoints = endpoints
         self._clock = clock
         self._opened = trio.Event()
@@ -69,6 +72,7 @@ class Door:
             self._clock,
             credentials=credentials() if credentials is not None else None,
             endpoints=self._endpoints,
+            proxy_url=self._proxy_url,
             rate_limited=False,
         )
         async with client:

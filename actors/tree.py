@@ -191,7 +191,8 @@ class _Assembly:
     def _venue(self, name: str, venue: VenueSettings) -> SupervisorSpec:
         door = self._doors.get(name)
         if door is None:
-            door = Door(venue.protocol.value, endpoints_of(venue), self._clock)
+            proxy = venue.proxy if venue.box is None else ""
+            door = Door(venue.protocol.value, endpoints_of(venue), self._clock, proxy)
             self._doors[name] = door
         children: list[ChildSpec | SupervisorSpec] = []
         if venue.box is not None:

@@ -117,7 +117,7 @@ def _check_venue(checker: Checker, path: KeyPath, venue: VenueSettings) -> None:
                 text = 'is missing: a venue without a box needs it, like "http://127.0.0.1:8090"'
                 checker.add((*path, key), text)
         return
-    for key in addresses:
+    for key in (*addresses, "proxy"):
         if getattr(venue, key):
             checker.add((*path, key), "remove it: the embedded box has an address of its own")
     markets = [market.symbol for market in venue.box.markets]

@@ -109,6 +109,7 @@ def build_exchange(
     *,
     credentials: Credentials | None = None,
     endpoints: Endpoints | None = None,
+    proxy_url: str = "",
     request_timeout_ms: int,
     rate_limited: bool,
 ) -> TrioExchange:
@@ -119,6 +120,9 @@ def build_exchange(
         "numbers_as_text": True,
         **adapter.config(endpoints),
     }
+    if proxy_url:
+        # Whatever kind it is: the URL's scheme decides (exchanges/tunnel.py).
+        config["socksProxy"] = config["wsSocksProxy"] = proxy_url
     if credentials is not None:
         config["apiKey"], config["secret"] = credentials.reveal()
     exchange = trio_class(adapter.venue, adapter.exchange_overrides)(config, clock=clock)

@@ -63,6 +63,7 @@ def open_venue(
     *,
     credentials: Credentials | None = None,
     endpoints: Endpoints | None = None,
+    proxy_url: str = "",
     on_frame: FrameHook | None = None,
     request_timeout_ms: int = REQUEST_TIMEOUT_MS,
     rate_limited: bool = True,
@@ -70,9 +71,10 @@ def open_venue(
     """Return a client of `venue` (ccxt's id, such as "kraken"), to be entered with `async with`.
 
     Without `credentials` only public calls work; the others raise `VenueError` AUTHENTICATION.
-    `endpoints` replaces the addresses ccxt knows. `on_frame` sees every WebSocket text, redacted on
-    private connections. `rate_limited=False` leaves pacing to the caller. Raises `ValueError` for a
-    venue that has no adapter.
+    `endpoints` replaces the addresses ccxt knows. All connections go through `proxy_url`, an
+    http://, https://, socks5:// or socks5h:// address, if it is given. `on_frame` sees every
+    WebSocket text, redacted on private connections. `rate_limited=False` leaves pacing to the
+    caller. Raises `ValueError` for a venue that has no adapter.
     """
     adapter = adapter_for(venue)
     return VenueClient(
@@ -82,6 +84,7 @@ def open_venue(
             clock,
             credentials=credentials,
             endpoints=endpoints,
+            proxy_url=proxy_url,
             request_timeout_ms=request_timeout_ms,
             rate_limited=rate_limited,
         ),

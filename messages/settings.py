@@ -46,6 +46,13 @@ HttpAddress = Annotated[
 SocketAddress = Annotated[
     str, msgspec.Meta(pattern=r"^(wss?://\S+)?$", description="a ws:// or wss:// address")
 ]
+ProxyAddress = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^((https?|socks5h?)://[^\s@/]+)?$",
+        description="a proxy like socks5://HOST:PORT or http://HOST:PORT, without a password",
+    ),
+]
 BasisPoints = Annotated[int, msgspec.Meta(ge=0, le=10_000)]
 
 
@@ -160,6 +167,8 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     rest: HttpAddress = ""
     websocket_public: SocketAddress = ""
     websocket_private: SocketAddress = ""
+    proxy: ProxyAddress = ""
+    """What all connections to it go through. A password would be in the journal: use none."""
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 1
     """Without a box: the seed of the `bot venue` there, from which its accounts' keys follow."""
     rate_tier: RateTier = RateTier.INTERMEDIATE

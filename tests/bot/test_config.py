@@ -141,6 +141,24 @@ def test_a_venue_without_a_box_needs_addresses_and_one_with_a_box_has_none() -> 
 
 
 @pytest.mark.parametrize(
+    "proxy",
+    ["socks5://user:secret@10.0.0.1:1080", "10.0.0.1:1080", "socks4://10.0.0.1:1080"],
+)
+def test_a_proxy_is_an_address_without_a_password(proxy: str) -> None:
+    head, _, tail = SHIPPED.partition("[venues.kraken-sim.box]")
+    addresses = {
+        "rest": "http://127.0.0.1:1",
+        "websocket_public": "ws://127.0.0.1:1/v2",
+        "websocket_private": "ws://127.0.0.1:1/v2",
+    }
+    lines = "".join(f'{key} = "{value}"\n' for key, value in addresses.items())
+    rest = tail[tail.index("# --- Assets") :]
+    parse(f'{head}{lines}proxy = "socks5://10.0.0.1:1080"\n{rest}', "bot.toml", environment())
+    (problem,) = problems(f'{head}{lines}proxy = "{proxy}"\n{rest}')
+    assert "allowed is a proxy like socks5://HOST:PORT or http://HOST:PORT" in problem
+
+
+@pytest.mark.parametrize(
     ("text", "part"),
     [
         ("data = ", "it is not TOML: "),

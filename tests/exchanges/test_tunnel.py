@@ -11,7 +11,7 @@ from exchanges.flight import Flight, flying
 from exchanges.json_text import Json
 from exchanges.tunnel import ProxyError, open_stream, parse_proxy
 from supervisor.clock import ManualClock
-from tests.exchanges.conftest import SYMBOL, make_kraken
+from tests.exchanges.conftest import SYMBOL, client_of, make_kraken
 from tests.exchanges.fake_kraken import FakeKraken
 from tests.exchanges.proxies import FakeProxy
 
@@ -49,6 +49,21 @@ async def test_rest_and_sockets_go_through_the_proxy(
         assert await exchange.watch_order_book(SYMBOL)
     rest_port, socket_port = (int(url.rsplit(":")[2][:5]) for url in (fake.rest, fake.public))
     assert {port for _, port in proxy.asked} == {rest_port, socket_port}
+
+
+@pytest.mark.parametrize("scheme", ["http", "socks5h"])
+async def test_the_bots_own_client_goes_through_it(
+    fake: FakeKraken, clock: ManualClock, nursery: trio.Nursery, scheme: str
+) -> None:
+    proxy = FakeProxy()
+    await nursery.start(proxy.run, scheme)
+    async with client_of(fake, clock, proxy_url=proxy.url) as venue:
+        await venue.load_instruments()
+        asked = len(proxy.asked)
+        async with venue.watch_book(SYMBOL) as feed:
+            with trio.fail_after(5):
+                await feed.receive()
+    assert 0 < asked < len(proxy.asked)
 
 
 @pytest.mark.parametrize("scheme", ["http", "socks5"])
