@@ -57,9 +57,10 @@ SIZES = [
 ]
 WARM_UP_UPDATES, WARM_UP_DIALS = 20_000, 20
 PARTS = 10
-# The first fifth fills the allocator's arenas (5 MB of the large run); from then on it is flat.
-SETTLED_AFTER_PARTS = 2
-# What is left after it: a leak of one byte an update, or of a kilobyte a dial, would be 8 MB.
+# The first third fills the allocator's arenas (6 MB of the large run); the second half counts.
+SETTLED_AFTER_PARTS = PARTS // 2
+# An arena has a megabyte, and one may be opened at any time. A leak of one byte an update would be
+# 5 MB in the second half of the large run, of a kilobyte a dial as much.
 GROWTH_BYTES_MAX = 1_500_000
 
 
