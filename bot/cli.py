@@ -37,6 +37,10 @@ VERBS: dict[str, tuple[str, str]] = {
     "backup": ("bot.verbs.backup", "Write a copy of the database; the bot may run meanwhile."),
     "restore": ("bot.verbs.restore", "Make a data folder's database from a backup."),
     "replay": ("bot.verbs.replay", "Run an actor's past again, under a debugger if wanted."),
+    "bundle": (
+        "bot.verbs.bundle",
+        "Write a moment of an actor to a file that replays anywhere.",
+    ),
     "venue": ("bot.verbs.venue", "Run an exchange in a box on its own."),
     "sim": ("bot.verbs.sim", "Simulate the whole bot under faults, from a seed."),
     "bench": ("bot.verbs.bench", "Measure this machine with Canopy's own benchmarks."),

@@ -24,8 +24,14 @@ class Source(Protocol):
     def snapshot_before(self, actor: int, seq: int) -> Snapshot | None:
         """Return the newest snapshot without message `seq`; `None`: fold from the beginning."""
 
+    def turns_since(self, actor: int, at_ns: int) -> Iterable[RecordedTurn]:
+        """Yield the turns committed with anything of `at_ns` or later, and some before perhaps."""
+
     def horizon(self, actor: int) -> int:
         """Return the first message that can be replayed."""
+
+    def quarantined(self) -> list[SetAside]:
+        """Return what is in quarantine, in order of position."""
 
 
 class Past(NamedTuple):
@@ -65,14 +71,14 @@ class Sent(NamedTuple):
     seq: int
 
 
-def seq_at(history: History, number: int, at_ns: int) -> int:
+def seq_at(source: Source, number: int, at_ns: int) -> int:
     """Return the first message that the actor handled at `at_ns` or later.
 
     Raises `PastError` if it handled none since.
     """
-    for turn in history.turns_since(number, at_ns):
+    for turn in source.turns_since(number, at_ns):
         if turn.now_ns >= at_ns:
-            return max(turn.first_seq, history.horizon(number))
+            return max(turn.first_seq, source.horizon(number))
     raise PastError("it has handled no message since then")
 
 
@@ -102,12 +108,12 @@ def _offset(counts: list[int], index: int) -> int:
     raise AssertionError("a turn's counts add up to its effects")
 
 
-def last_crash(history: History, number: int) -> SetAside:
+def last_crash(source: Source, number: int) -> SetAside:
     """Return the newest message that was set aside because it crashed the actor.
 
     Raises `PastError`.
     """
-    found = [item for item in history.quarantined() if item.actor == number]
+    found = [item for item in source.quarantined() if item.actor == number]
     if not found:
         raise PastError(
             "no message of it is in quarantine: crashes that a second try survived, and messages "

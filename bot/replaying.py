@@ -21,6 +21,7 @@ from bot.roster import read_roster
 from bot.shared import print_json
 from bot.what_if import Change, what_if
 from messages.runtime import Quarantined
+from messages.settings import TreeSettings
 from state.look import Look
 from supervisor.actor import Actor
 from supervisor.clock import ManualClock
@@ -83,11 +84,15 @@ def replay_in(look: Look, spec: SupervisorSpec, wanted: Wanted) -> bool:
         wanted = msgspec.structs.replace(wanted, address=names[sent.actor], **start)
     if wanted.is_pattern:
         return _several(look, spec, wanted)
-    past = past_of(look, spec, wanted.address)
+    return replay_past(past_of(look, spec, wanted.address), wanted)
+
+
+def replay_past(past: Past, wanted: Wanted) -> bool:
+    """Replay one actor's past and show it; return whether all was as recorded."""
     if wanted.code is not None or wanted.parameters:
         _what_if(past, wanted)
         return True
-    wanted, poison = _range(look, past, wanted)
+    wanted, poison = _range(past, wanted)
     if wanted.with_pdb or poison is not None:
         condition = None if wanted.break_on is None else _condition(wanted.break_on)
         start_seq = poison.seq if poison else wanted.from_seq or past.horizon()
@@ -97,7 +102,7 @@ def replay_in(look: Look, spec: SupervisorSpec, wanted: Wanted) -> bool:
         assert poison is not None, "without a debugger only a crash ends here"
         return _show_crash(past, wanted, poison)
     printer = _Printer(wanted)
-    verdict = _verdict(past, wanted, printer)
+    verdict = _verdict(past, wanted, printer if printer.looks else Watcher())
     printer.conclude(verdict)
     return verdict.divergence is None
 
@@ -122,15 +127,15 @@ def past_of(look: Look, spec: SupervisorSpec, address: str) -> Past:
     return Past(address, number, look.lineage, by_number, make, look.history())
 
 
-def _range(look: Look, past: Past, wanted: Wanted) -> tuple[Wanted, Poison | None]:
+def _range(past: Past, wanted: Wanted) -> tuple[Wanted, Poison | None]:
     """Put the message numbers in the place of a time or a crash."""
     if wanted.at_ns is not None:
-        first = seq_at(look.history(), past.number, wanted.at_ns)
+        first = seq_at(past.source, past.number, wanted.at_ns)
         last = wanted.to_seq or first + SHOWN_FROM_A_TIME - 1
         return msgspec.structs.replace(wanted, from_seq=first, to_seq=last), None
     if not wanted.last_crash:
         return wanted, None
-    item = last_crash(look.history(), past.number)
+    item = last_crash(past.source, past.number)
     one = Input(item.position, item.sender, item.actor, item.at_ns, item.body)
     seq, now_ns = past.horizon(), item.at_ns
     for turn in past.turns(past.horizon() - 1):
@@ -177,7 +182,8 @@ def _several(look: Look, spec: SupervisorSpec, wanted: Wanted) -> bool:
         if matches and isinstance(child.start(), Actor):
             one = msgspec.structs.replace(wanted, address=address, quiet=True)
             printers.append(_Printer(one))
-            verdict = _verdict(past_of(look, spec, address), one, printers[-1])
+            watcher = printers[-1] if printers[-1].looks else Watcher()
+            verdict = _verdict(past_of(look, spec, address), one, watcher)
             printers[-1].verdict = verdict
             if not wanted.as_json:
                 click.echo(f"{address}: {_summary(verdict)}")
@@ -199,10 +205,15 @@ def _verdict(past: Past, wanted: Wanted, watcher: Watcher) -> Verdict:
 
 def tree_of(look: Look, folder: Path, config_name: str | None) -> SupervisorSpec:
     """Return the tree of actors that ran on `folder`."""
+    return build(settings_of(look, config_name), folder, ManualClock(), ())
+
+
+def settings_of(look: Look, config_name: str | None) -> TreeSettings:
+    """Return what that tree is built from."""
     environment = Environment()
     config = load(config_file(environment, config_name), environment)
     roster = read_roster(look.names(), look.configuration) or config.first_run
-    return build(config.tree_settings(roster), folder, ManualClock(), ())
+    return config.tree_settings(roster)
 
 
 def actor_at(spec: SupervisorSpec, address: str) -> Actor[Any]:
@@ -262,6 +273,11 @@ class _Printer(Watcher):
         self._was_hit = False
         self.steps: list[Step] = []
         self.verdict: Verdict | None = None
+
+    @property
+    def looks(self) -> bool:
+        """Whether steps are shown or looked for."""
+        return not self._wanted.quiet or self._break_on is not None
 
     def before(self, before: Before) -> bool:
         is_hit = self._break_on is not None and self._break_on(before)

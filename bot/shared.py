@@ -31,8 +31,8 @@ at_option = click.option(
 )
 
 
-def as_of_ns(at: str | None) -> int:
-    """Return the moment that `--at` names, or 0 for now."""
+def as_of_ns(at: str | None, option: str = "--at") -> int:
+    """Return the moment that an option names, or 0 for now."""
     if at is None:
         return 0
     from messages.times import TimeTextError, time_ns
@@ -41,7 +41,7 @@ def as_of_ns(at: str | None) -> int:
     try:
         return time_ns(at, wall_ns())
     except TimeTextError as error:
-        raise click.UsageError(f"--at: {error}") from error
+        raise click.UsageError(f"{option}: {error}") from error
 
 
 def say_then(moment_ns: int) -> None:

@@ -165,22 +165,41 @@ class History:
             raise DatabaseDamagedError(self._database.path, f"a turn: {error}") from error
 
     def _recorded(self, turn: Turn) -> RecordedTurn:
-        inputs = []
-        for position in turn.inputs:
-            message = self.message(position)
+        inputs: list[Input] = []
+        for position, message in zip(turn.inputs, self._messages(turn.inputs), strict=True):
             if message is None:
                 what = f"message {position} was handled by actor {turn.actor}, its body is missing"
                 raise DatabaseDamagedError(self._database.path, what)
             inputs.append(message)
-        effects = [self._filled(effect) for effect in turn.effects]
+        effects = self._filled(turn.effects)
         return RecordedTurn(turn.first_seq, turn.now_ns, inputs, turn.counts, effects, turn.chain)
 
-    def _filled(self, effect: StoredEffect) -> StoredEffect:
-        kind, target, position, number, body = effect
-        if kind not in {SEND, PUBLISH} or not position or body:
-            return effect
-        message = self.message(position)
-        return (kind, target, position, number, message.body) if message is not None else effect
+    def _messages(self, positions: list[int]) -> list[Input | None]:
+        """Return the messages at `positions`, `None` for those that are not kept."""
+        found = self._durable.find_all(positions)
+        missing = [at for at, message in enumerate(found) if message is None]
+        if missing:
+            others = self._stream.find_all([positions[at] for at in missing])
+            for at, message in zip(missing, others, strict=True):
+                found[at] = message
+        return found
+
+    def _filled(self, effects: list[StoredEffect]) -> list[StoredEffect]:
+        """Return `effects` with the bodies of messages that are still kept."""
+        posted = [
+            at
+            for at, (kind, _, position, _, body) in enumerate(effects)
+            if position and not body and kind in (SEND, PUBLISH)
+        ]
+        if not posted:
+            return effects
+        filled = effects.copy()
+        messages = self._messages([effects[at][2] for at in posted])
+        for at, message in zip(posted, messages, strict=True):
+            if message is not None:
+                kind, target, position, number, _ = effects[at]
+                filled[at] = (kind, target, position, number, message.body)
+        return filled
 
     def _fetch_durable(self, position: int) -> StoredBlock | None:
         return fetch_block(self._connection, "durable", position)

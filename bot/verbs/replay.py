@@ -1,9 +1,15 @@
 """`bot replay`."""
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 
 from bot.errors import DIVERGED, OK, USAGE, FailedError, VerbError
 from bot.shared import data_dir_option, finish, folder_of, json_option
+
+if TYPE_CHECKING:
+    from bot.replaying import Wanted
 
 HELP = r"""
 Run the past of the actor at ADDRESS again: its own code over its journalled messages.
@@ -59,6 +65,10 @@ Exit codes: 0 identical, 1 no such actor or retired, 2 usage, 3 diverged, 8 data
     "--param", "parameters", multiple=True, metavar="KEY=VALUE",
     help="What if: another value of a sleeve's parameter; may be repeated.",
 )  # fmt: skip
+@click.option(
+    "--bundle", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    help="Replay what `bot bundle` wrote, without a data folder; no ADDRESS is needed.",
+)  # fmt: skip
 @click.option("--quiet", is_flag=True, help="Only say whether it is identical.")
 @data_dir_option
 @json_option
@@ -67,6 +77,7 @@ def command(  # noqa: PLR0913 - one argument per option
     actor: str | None,
     at: str | None,
     dead_letter: int | None,
+    bundle: Path | None,
     config_name: str | None,
     data_dir: str | None,
     *,
@@ -83,11 +94,9 @@ def command(  # noqa: PLR0913 - one argument per option
     """Run the past of an actor again."""
     if as_json and with_pdb:
         raise click.UsageError("--pdb is a conversation and --json is one document: choose one")
-    if bool(address) + bool(actor) + (dead_letter is not None) != 1:
-        raise click.UsageError("name one ADDRESS (or --actor PATTERN, or --dead-letter ID)")
-    from bot.past import PastError
-    from bot.replaying import Wanted, replay
-    from state.errors import StateError
+    if bool(address) + bool(actor) + (dead_letter is not None) + (bundle is not None) != 1:
+        raise click.UsageError("name one ADDRESS (or --actor, --dead-letter ID, --bundle FILE)")
+    from bot.replaying import Wanted
 
     wanted = Wanted(
         address=address or actor or "",
@@ -103,15 +112,28 @@ def command(  # noqa: PLR0913 - one argument per option
         quiet=quiet,
         as_json=as_json,
     )
+    finish(OK if _replay(wanted, bundle, data_dir, config_name) else DIVERGED)
+
+
+def _replay(
+    wanted: "Wanted", bundle: Path | None, data_dir: str | None, config_name: str | None
+) -> bool:
+    from bot.bundle import BundleError
+    from bot.bundling import replay_bundle
+    from bot.past import PastError
+    from bot.replaying import replay
+    from state.errors import StateError
+
     try:
-        is_identical = replay(folder_of(data_dir), wanted, config_name)
+        if bundle is not None:
+            return replay_bundle(bundle, wanted)
+        return replay(folder_of(data_dir), wanted, config_name)
     except StateError as error:
         raise FailedError(error) from error
     except SyntaxError as error:
         raise click.UsageError(f"--break-on is no Python expression: {error}") from error
-    except PastError as error:
+    except (BundleError, PastError) as error:
         raise VerbError(str(error)) from error
-    finish(OK if is_identical else DIVERGED)
 
 
 def _numbers(parameters: tuple[str, ...]) -> dict[str, float]:

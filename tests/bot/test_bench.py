@@ -18,6 +18,7 @@ SCALES = {
     "footprint": 0.03,
     "journal": 0.02,
     "recovery": 0.01,
+    "replay": 0.02,
     "restart": 0.05,
     "rest": 0.05,
     "sockets": 0.05,

@@ -67,8 +67,8 @@ def test_the_help_of_all_lists_every_verb_and_every_exit_code(
 
 # Verbs that do their work without asking a bot that runs.
 ALONE = {
-    "start", "venue", "bench", "version", "doctor", "replay", "tui", "backup", "restore",
-    "key add", "key list", "key check", "key remove",
+    "start", "venue", "bench", "version", "doctor", "replay", "bundle", "tui", "backup", "restore",
+    "sim", "key add", "key list", "key check", "key remove",
 }  # fmt: skip
 ASKING = sorted(set(LEAVES) - ALONE)
 
