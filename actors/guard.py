@@ -183,6 +183,8 @@ class Guard(Actor[GuardState]):
 
     def on_blocked(self, state: GuardState, message: Blocked, ctx: Context) -> None:
         state.blocked[message.address] = message.position
+        if state.config is not None and message.address == state.config.risk:
+            _page_of_risk(state.config, message, ctx)
         for key, guarded in list(state.positions.items()):
             if guarded.exit is not None and guarded.exit.accepted:
                 # It cannot be taken back, so it cannot be done another way either.
@@ -420,6 +422,17 @@ def _refused(state: GuardState, key: str, reason: str, ctx: Context) -> None:
 def _forget(state: GuardState, key: str, ctx: Context) -> None:
     del state.positions[key]
     ctx.cancel(_RETRY + key)
+
+
+def _page_of_risk(config: VaultConfigured, message: Blocked, ctx: Context) -> None:
+    """Wake a person for risk, which cannot do so itself; in the same words for every vault."""
+    text = (
+        f"{message.address} cannot handle message {message.position} ({message.error}): nothing "
+        f"enters anywhere until an operator decides with `bot actor retry {message.address}` or "
+        "`discard`; guards go past it"
+    )
+    alert = Alert(severity=Severity.PAGE, subject=f"{message.address} is blocked", text=text)
+    ctx.send(config.alerts, alert)
 
 
 def _page(state: GuardState, ctx: Context, subject: str, text: str) -> None:

@@ -285,7 +285,8 @@ def test_an_accepted_exit_behind_a_blocked_actor_pages_and_is_not_doubled() -> N
     (asked,) = watch.top(180_000)
     watch.answer(asked.exit_id, OrderState.PENDING_SUBMIT, "C1")
     watch.block("/risk")
-    assert len(watch.sent(Alert)) == 1
+    subjects = [alert.subject for alert in watch.sent(Alert)]
+    assert subjects == ["/risk is blocked", "kraken-sim-usdt guard: exit behind a blocked actor"]
     watch.top(180_000, 60 * SECOND_NS)
     assert watch.sent(Order) == []
 

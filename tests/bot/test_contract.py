@@ -5,6 +5,7 @@ those that the daemon would send: `json_document` is what every verb prints.
 """
 
 import json
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -133,6 +134,28 @@ def test_wrong_usage_and_a_wrong_configuration_are_one_document_too(
     monkeypatch.setenv("CANOPY_CONFIG", str(wrong))
     assert cli.run(["status", "--json"]) == 4
     assert json.loads(capsys.readouterr().out)["exit_code"] == 4
+
+
+def test_no_answer_in_time_and_data_that_another_holds_are_one_document_too(
+    tmp_path: Path, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "data"
+    with running(folder, config) as daemon:
+        code, held = ask(capsys, folder, "restore", str(tmp_path / "none.db"))
+        has(held, {"error": str, "exit_code": int})
+        assert (code, exit_code(held)) == (7, 7)
+        daemon.send_signal(signal.SIGSTOP)
+        try:
+            code, late = ask(capsys, folder, "pause", "--timeout", "0.1")
+        finally:
+            daemon.send_signal(signal.SIGCONT)
+        has(late, {"error": str, "exit_code": int})
+        assert (code, exit_code(late)) == (6, 6)
+        assert ask(capsys, folder, "stop")[0] == 0
+
+
+def exit_code(document: Document) -> Document:
+    return document["exit_code"]
 
 
 def test_every_verb_takes_data_dir() -> None:

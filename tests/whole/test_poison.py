@@ -13,7 +13,7 @@ from actors.sleeves.life import Life
 from messages.base import Message, tag_in
 from messages.market import BookTop
 from messages.money import Mode
-from messages.orders import Fill, SubmitOutcome
+from messages.orders import Fill, OrderRequest, SubmitOutcome
 from state.look import Look
 from supervisor.actor import AnyState
 from tests.whole.fold_all import fold_all
@@ -22,6 +22,7 @@ from tests.whole.world import ACCOUNT, SLEEVES, VAULT, Json, World, rows, runnin
 
 LEDGER = f"{VAULT}/ledger"
 ORDERS = f"{ACCOUNT}/orders"
+RISK = "/risk"
 GUARD = f"{VAULT}/guard"
 QUIET, FLASH = SLEEVES
 ALWAYS = 1_000
@@ -176,4 +177,64 @@ async def test_in_orders_it_blocks_until_it_is_discarded(tmp_path: Path) -> None
         books = await finish(world)
     [(detail,)] = rows(folder, "SELECT detail FROM audit WHERE act = 'quarantine.discard'")
     assert detail == f"looked {outcome} up at the venue"
+    check(folder, books)
+
+
+async def test_an_outcome_that_blocks_orders_is_retried_after_a_restart(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    async with running(first) as world:
+        await world.trades(1)
+        fault = world.faults.arm(ORDERS, lambda m, s: isinstance(m, SubmitOutcome), ALWAYS)
+        await world.until(lambda: world.blocked(ORDERS))
+        await world.store.committed()
+        world.copy_as_killed(second)
+    order = msgspec.msgpack.decode(fault.message)["client_order_id"]
+    async with running(second) as world:
+        # The outcome waits, so its command is concluded: nobody asks the line a second time.
+        assert world.blocked(ORDERS)
+        await world.reconciles_its_part()
+        await assert_exits_only(world, ORDERS)
+        code, said = await world.verb("actor", "retry", ORDERS)
+        assert code == 0, said
+        await world.until(lambda: not world.blocked(ORDERS))
+        books = await finish(world)
+    assert outcomes_of(second, order) == 1
+    check(second, books)
+
+
+def outcomes_of(folder: Path, order: str) -> int:
+    """Count the outcomes of an order's submit that orders has handled."""
+    with Look(folder) as look:
+        turns = look.history().turns(look.names()[ORDERS], 1, 2**62)
+        bodies = [item.body for turn in turns for item in turn.inputs]
+    outcomes = [body for body in bodies if tag_in(body) == "orders.SubmitOutcome"]
+    return sum(msgspec.msgpack.decode(body)["client_order_id"] == order for body in outcomes)
+
+
+async def test_in_risk_it_stops_every_entry_until_it_is_retried(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    async with running(folder) as world:
+        await world.trades(1)
+        fault = world.faults.arm(RISK, lambda m, s: isinstance(m, OrderRequest), ALWAYS)
+        await world.until(lambda: world.blocked(RISK))
+        assert fault.failures == TRIES
+        # Guard knows that the way is blocked, and goes past risk if a level is reached.
+        await world.until(lambda: list(world.state(GUARD).blocked) == [RISK])
+        await world.until(lambda: bool(world.alerts("nothing enters")))
+        [(severity, text)] = world.alerts("nothing enters")
+        assert (severity, "`bot actor retry /risk`" in text) == ("page", True)
+        code, said = await world.verb("tree", RISK, "--json")
+        assert (code, json.loads(said)["state"]) == (0, "blocked")
+        status = world.answers.status()
+        assert (status.state, status.quarantined) == ("degraded", 1)
+        await world.store.committed()
+        placed = rows(folder, "SELECT count(*) FROM orders_current")
+        await trio.sleep(0.8)
+        await world.store.committed()
+        assert rows(folder, "SELECT count(*) FROM orders_current") == placed
+        world.faults.disarm(RISK)
+        code, said = await world.verb("actor", "retry", RISK)
+        assert code == 0, said
+        await world.until(lambda: not world.state(GUARD).blocked)
+        books = await finish(world)
     check(folder, books)
