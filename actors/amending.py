@@ -50,9 +50,11 @@ def handle_amend_intent(desk: Desk, message: AmendIntent) -> None:
 def handle_amended(desk: Desk, message: OrderAmended) -> None:
     """Take over which of the two the venue has; let go of the money that only the other needs."""
     order = desk.state.orders.get(message.client_order_id)
-    if order is None or order.change is None or order.change.amend_id != message.amend_id:
+    if order is None or order.wish is None:
         return
-    assert order.wish is not None, "what is amended was wished for"
+    if (order.change.amend_id if order.change is not None else "") != message.amend_id:
+        return
+    changed_elsewhere = order.change is None
     order.change = None
     if message.applied:
         order.quantity_lots = message.quantity_lots
@@ -60,8 +62,12 @@ def handle_amended(desk: Desk, message: OrderAmended) -> None:
             order.wish, limit_ticks=message.limit_ticks, quantity_lots=message.quantity_lots
         )
     instrument = desk.state.instruments[order.symbol]
-    limit_ticks = order.wish.limit_ticks
-    void(desk, order, _needed(instrument, order, limit_ticks, order.quantity_lots))
+    needed = _needed(instrument, order, order.wish.limit_ticks, order.quantity_lots)
+    if changed_elsewhere:
+        # What is not free is missing from the reservation: a fill then takes it from suspense.
+        free = desk.state.books.balance(order.asset, free_account(order))
+        _hold(desk, order, max(0, min(needed - order.reserved_minor, free)))
+    void(desk, order, needed)
     desk.tell_of(order, message.reason)
 
 

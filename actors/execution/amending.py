@@ -8,7 +8,8 @@ old ones in a reading after the amendment's expiry and the visibility lag has no
 from actors.execution import order_steps as steps
 from actors.execution.order_state import AmendWait, OrdersState, Record
 from messages.amends import Amend, AmendOrder, AmendOutcome, AmendResult, OrderAmended
-from messages.orders import OrderState
+from messages.money import Severity
+from messages.orders import OrderState, VenueOrder
 from supervisor.actor import Context
 
 
@@ -77,6 +78,33 @@ def not_shown(state: OrdersState, record: Record, read_ns: int, ctx: Context) ->
     else:
         reason = "not amended: a reading after its expiry shows the order as it was"
         steps.conclude_amend(state, record, reason, ctx, applied=False)
+
+
+def see_terms(
+    state: OrdersState, record: Record, order: VenueOrder, read_ns: int, ctx: Context
+) -> None:
+    """Take over the terms that a reading shows where nobody here asked for them.
+
+    They were changed by hand at the venue, or by this bot after the backup that it goes on from.
+    """
+    known = (record.terms.limit_ticks, record.terms.quantity_lots)
+    shown = (order.limit_ticks, order.quantity_lots)
+    if record.state is not OrderState.OPEN or record.amend is not None or shown == known:
+        return
+    if order.state is not OrderState.OPEN or not all(shown) or not record.terms.limit_ticks:
+        return
+    if read_ns < record.amended_ns + steps.settings(state).visibility_lag_ns:
+        return
+    record.amend = AmendWait(
+        amend_id="", limit_ticks=shown[0], quantity_lots=shown[1], expires_ns=0, sent=False
+    )
+    text = (
+        f"order {record.client_order_id} ({record.terms.symbol}) stands at the venue with "
+        f"{shown[1]} lots at {shown[0]} ticks and was placed with {known[1]} at {known[0]}: it was "
+        "changed there, and is followed as it is now; cancel it if you do not want it"
+    )
+    steps.alert(state, Severity.PAGE, text, ctx)
+    steps.conclude_amend(state, record, "changed at the venue", ctx, applied=True)
 
 
 def _refusal(record: Record | None, message: AmendOrder) -> str:

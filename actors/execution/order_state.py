@@ -73,6 +73,8 @@ class Record(msgspec.Struct, kw_only=True):
     """The venue's last word, held until the fills it speaks of have come."""
     closing_lots: int = 0
     amend: AmendWait | None = None
+    amended_ns: int = 0
+    """When it was last learned which terms are in force; readings from before may be older."""
     told_end: bool = False
     """The ledger has been told an end, and has let the reservation go."""
 

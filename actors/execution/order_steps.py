@@ -209,6 +209,7 @@ def conclude_amend(
     amend = record.amend
     assert amend is not None, "an amendment was under way"
     record.amend = None
+    record.amended_ns = ctx.now_ns
     if applied:
         record.terms = replace(
             record.terms, limit_ticks=amend.limit_ticks, quantity_lots=amend.quantity_lots

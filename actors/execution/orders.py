@@ -113,6 +113,7 @@ class Orders(Actor[OrdersState]):
                 steps.take_fill(state, record, fill, ctx)
             if message.order is not None:
                 steps.take_report(state, record, message.order, ctx)
+                amending.see_terms(state, record, message.order, message.read_ns, ctx)
             if record.state not in TERMINAL:
                 _after_inquiry(state, record, message, ctx)
         _plan(state, ctx)
@@ -138,6 +139,7 @@ class Orders(Actor[OrdersState]):
             record = find(state, order.client_order_id, order.venue_order_id)
             if record is not None:
                 steps.take_report(state, record, order, ctx)
+                amending.see_terms(state, record, order, message.read_ns, ctx)
             else:
                 # Only what rests until a reading: a trade by hand is over before one sees it.
                 foreign.note_order(state, order, ctx)

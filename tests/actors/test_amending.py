@@ -90,6 +90,23 @@ def test_what_was_not_amended_gives_the_extra_money_back() -> None:
     assert amend(vault, limit=190_000), "the next one may be tried"
 
 
+def test_what_was_changed_at_the_venue_is_held_for_as_far_as_money_is_there() -> None:
+    vault, order = resting()
+    vault.do(
+        OrderAmended(
+            amend_id="",
+            client_order_id=order,
+            applied=True,
+            limit_ticks=210_000,
+            quantity_lots=1_200,
+        )
+    )
+    assert vault.account(RESERVED) == need(210_000, 1_200)
+    vault.fill(order, Side.BUY, 1_200, 210_000)
+    assert vault.pages() == []
+    assert order in vault.state.closed
+
+
 def test_a_cheaper_one_keeps_the_old_money_until_it_is_known() -> None:
     vault, order = resting()
     (request,) = amend(vault, limit=190_000)

@@ -5,6 +5,7 @@ from msgspec.structs import replace
 
 from actors.execution.orders import Orders
 from messages.amends import Amend, AmendOrder, AmendOutcome, AmendResult, OrderAmended
+from messages.money import Alert, Severity
 from messages.orders import (
     Cancel,
     CancelOrder,
@@ -21,6 +22,7 @@ from messages.orders import (
 from supervisor.probe import Outcome, Probe
 from tests.actors.trading import (
     ACCOUNT,
+    ALERTS,
     LEDGER,
     LINE,
     LISTED,
@@ -171,6 +173,27 @@ def test_what_is_not_resting_is_not_amended() -> None:
     gone = AmendOrder(amend_id="a3", terms=replace(NEW, client_order_id="order-9"))
     (said,) = told(probe.handle(gone))
     assert said.reason == "not amended: the order has ended"
+
+
+def test_terms_that_a_reading_shows_are_taken_over_and_page() -> None:
+    probe = resting()
+    outcomes = inquired(probe, limit_ticks=199_000, quantity_lots=1_500)
+    (said,) = told(outcomes)
+    assert (said.amend_id, said.applied, said.quantity_lots) == ("", True, 1_500)
+    (alert,) = sent_to(outcomes, ALERTS)
+    assert isinstance(alert, Alert)
+    assert alert.severity is Severity.PAGE
+    assert told(inquired(probe, limit_ticks=199_000, quantity_lots=1_500)) == []
+
+
+def test_a_reading_that_may_be_older_than_the_amendment_changes_nothing() -> None:
+    probe = resting()
+    amend(probe)
+    answered(probe, AmendResult.ACCEPTED)
+    assert told(inquired(probe)) == [], "it may not be visible yet"
+    probe.now_ns += 6 * SECOND_NS
+    (said,) = told(inquired(probe))
+    assert (said.limit_ticks, said.quantity_lots) == (200_000, 1_000)
 
 
 def test_an_order_that_is_gone_at_the_venue_is_asked_for() -> None:
