@@ -75,7 +75,7 @@ TERMINAL = frozenset(
 )
 
 
-class Terms(msgspec.Struct, frozen=True, kw_only=True):
+class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is ordered, on whose behalf; unchanged from the ledger to the venue."""
 
     client_order_id: str
