@@ -110,6 +110,13 @@ class Unmade:
 class Child:
     """One child: its spec, its runner, and the history that decides about its restarts."""
 
+    # There is one for each of ten thousand idle actors.
+    __slots__ = (
+        "_ended", "addition", "attempt", "due_ns", "is_stashing", "is_static", "is_up",
+        "killed_by", "last_exit", "restarts", "runner", "scope", "spec", "started_ns", "state",
+        "streak", "waiting",
+    )  # fmt: skip
+
     def __init__(
         self, spec: Spec, runner: Runner, *, is_static: bool, addition: Addition | None = None
     ) -> None:
@@ -132,8 +139,9 @@ class Child:
         self.killed_by = KILLED
         self.waiting: trio.CancelScope | None = None
         self.is_stashing = False
-        self.ended = trio.Event()
-        self.ended.set()
+        self.is_up = False
+        """Whether it has a task."""
+        self._ended: trio.Event | None = None
 
     @property
     def name(self) -> str:
@@ -152,10 +160,26 @@ class Child:
         )
         self.state = to
 
-    @property
-    def is_up(self) -> bool:
-        """Whether it has a task."""
-        return not self.ended.is_set()
+    def begin(self) -> None:
+        """Have a task from now on."""
+        self.is_up = True
+        self.scope = trio.CancelScope()
+        self.killed_by = KILLED
+
+    def finish(self, reason: ExitReason) -> None:
+        """Have no task any more."""
+        self.last_exit = reason
+        self.is_up = False
+        if self._ended is not None:
+            self._ended.set()
+            self._ended = None
+
+    async def wait_ended(self) -> None:
+        """Wait until it has no task."""
+        if self.is_up:
+            if self._ended is None:
+                self._ended = trio.Event()
+            await self._ended.wait()
 
     @property
     def is_temporary(self) -> bool:

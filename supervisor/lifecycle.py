@@ -117,9 +117,7 @@ class Lifecycle:
             child.last_exit = failed
             return failed
         attempt = child.supersede()
-        child.ended = trio.Event()
-        child.scope = trio.CancelScope()
-        child.killed_by = KILLED
+        child.begin()
         child.started_ns = self._house.clock.now_ns()
         assert self.nursery is not None, "a supervisor that starts children runs"
         self._house.up(child)
@@ -168,7 +166,7 @@ class Lifecycle:
                     trio.current_time() + limits.START_TIMEOUT_NS / NANOSECONDS_PER_SECOND
                 )
             nursery.start_soon(partial(watch, child.runner.wait_started, says=True))
-            nursery.start_soon(partial(watch, child.ended.wait, says=False))
+            nursery.start_soon(partial(watch, child.wait_ended, says=False))
             nursery.start_soon(partial(watch, self.stop_requested.wait, says=False))
         return ready
 
@@ -186,8 +184,7 @@ class Lifecycle:
             # Also when the whole supervisor is cancelled: nothing may be left of an incarnation.
             if reason is None or (child.scope.cancel_called and reason.is_orderly):
                 reason = child.killed_by
-            child.last_exit = reason
-            child.ended.set()
+            child.finish(reason)
             self._house.down(child, reason)
             self._exited(Exited(child, attempt, reason))
 
@@ -264,8 +261,7 @@ async def _within(duration_ns: int | Shutdown, children: Collection[Child]) -> b
     wait_s = duration_ns / NANOSECONDS_PER_SECOND if isinstance(duration_ns, int) else None
     with trio.move_on_after(wait_s) if wait_s is not None else trio.CancelScope():
         for child in children:
-            if child.is_up:
-                await child.ended.wait()
+            await child.wait_ended()
     return not any(child.is_up for child in children)
 
 

@@ -130,7 +130,8 @@ class Notes:
         self.task: trio.lowlevel.Task | None = None
         """The incarnation's."""
         self.trace: Trace | None = None
-        self._turns: deque[Noted] = deque()
+        # Made with the first turn: thousands of idle actors never have one.
+        self._turns: deque[Noted] | None = None
         self._kept = 0
 
     def begin(self, now_ns: int) -> None:
@@ -147,6 +148,8 @@ class Notes:
             turn = _cut(turn)
             count = len(turn.inputs)
         turns = self._turns
+        if turns is None:
+            turns = self._turns = deque()
         turns.append(turn)
         self._kept += count
         while self._kept - len(turns[0].inputs) >= RING_MESSAGES:
@@ -166,7 +169,7 @@ class Notes:
         """Return the newest steps, oldest first: the trace's, or what was handled last."""
         if self.trace is not None:
             return list(self.trace.steps)
-        found = [step for turn in self._turns for step in steps_of(turn, names)]
+        found = [step for turn in self._turns or () for step in steps_of(turn, names)]
         return found[-RING_MESSAGES:]
 
 

@@ -84,12 +84,12 @@ class Registry:
         """Bind a name to an incarnation that begins."""
         assert child.address not in self._running, f"{child.address} runs already"
         self._running[child.address] = child
-        self._last[child.address] = child.runner.incarnation
 
     def down(self, child: Child, reason: ExitReason) -> None:
         """Free the name of an incarnation that ended, and tell whoever watches it."""
         address = child.address
         del self._running[address]
+        self._last[address] = child.runner.incarnation
         if not self.is_closing and (address in self._watching or address in self._links):
             self._tell(address, child.runner.incarnation, reason)
 

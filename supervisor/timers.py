@@ -60,7 +60,8 @@ class Timers:
                     self._held.setdefault(after, {})[owner, name] = entry
                 else:
                     self._push(entry)
-        self._set[owner] = dict(timers)
+        if timers or known:
+            self._set[owner] = dict(timers)
 
     def settle(self, address: str) -> None:
         """Let fire what waits for the actor at `address`, from now on."""

@@ -1,4 +1,4 @@
-"""From a crash in a handler to the next incarnation's handler, beside a bare nursery and task."""
+"""From a crash in a handler to the next incarnation's, beside real OTP and a bare task."""
 
 import logging
 import statistics
@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import trio
 
+from bot.bench import _otp
 from bot.measuring import Figures, Required, machine, percentile, scaled
 from messages.base import Message
 from supervisor.actor import Actor, Context, State
@@ -21,6 +22,8 @@ from supervisor.system import System
 REQUIRED = (
     Required("restart_p50_us", 100),
     Required("restart_with_100_kb_p50_us", 2_000),
+    # Only where Erlang is installed: OTP's own supervisor, measured in the same run.
+    *([Required("times_otp", 3)] if _otp.is_here() else []),
 )
 CRASHES = 400
 CRASHES_OF_LARGE = 100
@@ -87,17 +90,18 @@ def run(folder: Path, scale: float = 1.0) -> Figures:
         small = trio.run(_crashes, scaled(CRASHES, scale), 0)
         large = trio.run(_crashes, scaled(CRASHES_OF_LARGE, scale), STATE_NUMBERS)
     bare = trio.run(_bare, scaled(CRASHES, scale))
-    return Figures(
-        name="restart",
-        figures={
-            "restart_p50_us": statistics.median(small),
-            "restart_p99_us": percentile(small, 99),
-            "restart_with_100_kb_p50_us": statistics.median(large),
-            "restart_with_100_kb_p99_us": percentile(large, 99),
-        },
-        compared_with={"bare_p50_us": statistics.median(bare), "bare_p99_us": percentile(bare, 99)},
-        environment=before,
-    )
+    figures = {
+        "restart_p50_us": statistics.median(small),
+        "restart_p99_us": percentile(small, 99),
+        "restart_with_100_kb_p50_us": statistics.median(large),
+        "restart_with_100_kb_p99_us": percentile(large, 99),
+    }
+    compared = {"bare_p50_us": statistics.median(bare), "bare_p99_us": percentile(bare, 99)}
+    if _otp.is_here():
+        otp = _otp.crash_to_running_us(folder, scaled(CRASHES, scale))
+        compared |= {"otp_p50_us": statistics.median(otp), "otp_p99_us": percentile(otp, 99)}
+        figures["times_otp"] = figures["restart_p50_us"] / compared["otp_p50_us"]
+    return Figures(name="restart", figures=figures, compared_with=compared, environment=before)
 
 
 @contextmanager

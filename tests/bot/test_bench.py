@@ -14,8 +14,10 @@ from bot.verbs.bench import names
 # So small a part of the real work; a store of a few actors, two symbols, a second.
 SCALES = {
     "bus": 0.02,
+    "children": 0.01,
     "commit": 0.02,
     "footprint": 0.03,
+    "idle": 0.05,
     "journal": 0.02,
     "recovery": 0.01,
     "replay": 0.02,
@@ -28,7 +30,17 @@ SCALES = {
 # They start whole bots and exchanges: seconds on a free machine, more on this one.
 LONG = {"footprint", "recovery", "rest", "sockets", "tick-to-order"}
 UNITS = ("_per_s", "_ms", "_us", "_mb", "_percent", "_bytes", "_ns_per_hop", "_ns_per_message")
-COUNTS = {"times_stock", "times_bus", "commits", "actors", "rows", "messages_folded"} | {
+COUNTS = {
+    "start_times_dearer",
+    "stop_times_dearer",
+    "times_otp",
+    "times_stock",
+    "times_bus",
+    "commits",
+    "actors",
+    "rows",
+    "messages_folded",
+} | {
     "orders",
     "symbols",
     "seconds",
