@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import msgspec
+import pytest
 import trio
 
 from actors.sleeves.life import Life
@@ -180,6 +181,7 @@ async def test_in_orders_it_blocks_until_it_is_discarded(tmp_path: Path) -> None
     check(folder, books)
 
 
+@pytest.mark.check
 async def test_an_outcome_that_blocks_orders_is_retried_after_a_restart(tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     async with running(first) as world:
@@ -211,6 +213,7 @@ def outcomes_of(folder: Path, order: str) -> int:
     return sum(msgspec.msgpack.decode(body)["client_order_id"] == order for body in outcomes)
 
 
+@pytest.mark.check
 async def test_in_risk_it_stops_every_entry_until_it_is_retried(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     async with running(folder) as world:
