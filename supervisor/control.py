@@ -301,6 +301,9 @@ class ControlPort(Port):
                     waiting.send_nowait(command.message)
                 except trio.WouldBlock:
                     self._note("second reply", type(command.message).__name__)
+            elif self.answers.reply_id(command.message):
+                # To a client that is gone, or to an incarnation of ours that is.
+                self._note("late reply", type(command.message).__name__)
 
     async def _measure_lag(self, ctx: PortContext) -> None:
         while True:
