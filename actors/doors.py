@@ -18,18 +18,25 @@ if TYPE_CHECKING:
     from venue.config import VenueConfig
 
 LOOPBACK = "127.0.0.1"
-# Kraken serves both of its sockets under this path.
-SOCKET_PATH = "/v2"
+# Where a box serves its public and its private socket, by protocol: in the form that the venue's
+# adapter takes addresses.
+SOCKET_PATHS = {"kraken": ("/v2", "/v2"), "binance": ("/stream/ws", "/ws-api/v3")}
 
 
 class Door:
     """Where one venue is; of an embedded box that is not up yet, or down, one waits for it."""
 
     def __init__(
-        self, protocol: str, endpoints: Endpoints | None, clock: Clock, proxy_url: str = ""
+        self,
+        protocol: str,
+        endpoints: Endpoints | None,
+        clock: Clock,
+        proxy_url: str = "",
+        symbols: tuple[str, ...] = (),
     ) -> None:
         self._protocol = protocol
         self._proxy_url = proxy_url
+        self._symbols = symbols
         self._endpoints = endpoints
         self._clock = clock
         self._opened = trio.Event()
@@ -42,9 +49,11 @@ class Door:
         """Say that the box listens on `port` of this machine."""
         self.port = port
         address = f"{LOOPBACK}:{port}"
-        socket = f"ws://{address}{SOCKET_PATH}"
+        public, private = SOCKET_PATHS[self._protocol]
         self._endpoints = Endpoints(
-            rest=f"http://{address}", websocket_public=socket, websocket_private=socket
+            rest=f"http://{address}",
+            websocket_public=f"ws://{address}{public}",
+            websocket_private=f"ws://{address}{private}",
         )
         self._opened.set()
 
@@ -75,6 +84,7 @@ class Door:
             proxy_url=self._proxy_url,
             rate_limited=False,
         )
+        client.trades_only(self._symbols)
         async with client:
             yield client
 

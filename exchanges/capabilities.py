@@ -37,6 +37,12 @@ LEAST = Capabilities()
 
 # Sources: the venues' own pages, as docs/venues.md lists them.
 CAPABILITIES: dict[str, Capabilities] = {
+    "binance": Capabilities(
+        triggers=Support.NATIVE,
+        post_only=Support.NATIVE,
+        immediate_or_cancel=Support.NATIVE,
+        expiry=Support.NATIVE,
+    ),
     "kraken": Capabilities(
         amend=Support.NATIVE,
         triggers=Support.NATIVE,

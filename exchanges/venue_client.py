@@ -125,6 +125,10 @@ class VenueClient:
         self._streams.close()
         await self._exchange.__aexit__(kind, error, traceback)
 
+    def trades_only(self, symbols: tuple[str, ...]) -> None:
+        """Say which symbols the account trades: some venues are asked for orders one by one."""
+        self._adapter.traded = symbols
+
     # -- reference data
 
     async def load_instruments(self, *, reload: bool = False) -> list[Instrument]:

@@ -60,6 +60,7 @@ class Protocol(Enum):
     """The protocols that adapters speak."""
 
     KRAKEN = "kraken"
+    BINANCE = "binance"
 
 
 class Environment(Enum):

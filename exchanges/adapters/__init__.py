@@ -3,9 +3,13 @@
 from collections.abc import Callable
 
 from exchanges.adapters.base import Adapter
+from exchanges.adapters.binance import BinanceAdapter
 from exchanges.adapters.kraken import KrakenAdapter
 
-_ADAPTERS: dict[str, Callable[[], Adapter]] = {"kraken": KrakenAdapter}
+_ADAPTERS: dict[str, Callable[[], Adapter]] = {
+    "binance": BinanceAdapter,
+    "kraken": KrakenAdapter,
+}
 
 
 def adapter_for(venue: str) -> Adapter:

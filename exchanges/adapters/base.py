@@ -96,6 +96,8 @@ class Adapter(ABC):
     def __init__(self) -> None:
         # Filled in place by the client: parts of an adapter keep a reference.
         self.instruments: dict[str, Instrument] = {}
+        self.traded: tuple[str, ...] = ()
+        """The symbols that the account trades; empty: any. Some venues are asked for each."""
 
     @abstractmethod
     def config(self, endpoints: Endpoints | None) -> dict[str, Any]:

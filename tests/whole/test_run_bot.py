@@ -107,6 +107,27 @@ def test_a_first_minute_and_a_second_start(tmp_path: Path) -> None:
         assert our_books(bot.folder).problems == []
 
 
+def fee_assets(bot: Bot) -> set[str]:
+    return {fill["fee_asset"] for fill in bot.ask("fills")}
+
+
+@pytest.mark.check
+@pytest.mark.parametrize("faults", ["none", "nasty"])
+def test_a_bot_trades_on_binance_as_it_does_on_kraken(tmp_path: Path, faults: str) -> None:
+    toml = box_toml(faults).replace("kraken", "binance").replace("ETH = 10", "ETH = 8")
+    bot = Bot(tmp_path, toml)
+    with closing(bot):
+        bot.begin()
+        # A buy pays in what it brings.
+        bot.until("bought and sold", lambda _: fee_assets(bot) == {"ETH", "USDT"}, TRADED_S)
+        assert bot.verb("pause")[0] == 0
+        bot.until("without orders", lambda s: s["orders_open"] == 0, TRADED_S)
+        if faults == "none":
+            assert bot.verb("ledger", "reconcile")[0] == 0
+        assert bot.stop() == 0, bot.said()
+        assert our_books(bot.folder).problems == []
+
+
 def second_is_refused(bot: Bot) -> None:
     """Start a second process on the same folder: it exits 7 and names the first."""
     assert bot.process is not None
