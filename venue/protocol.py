@@ -25,6 +25,8 @@ class VenueProtocol(ABC):
     """
 
     rules: ClassVar[Rules] = Rules()
+    perpetuals_only: ClassVar[bool] = False
+    """Whether a pair named like `ETH/USDT` means the perpetual on it, there being nothing else."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

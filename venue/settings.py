@@ -18,6 +18,7 @@ from venue.config import (
 )
 from venue.keys import account_key, account_passphrase
 from venue.market import MarketSpec
+from venue.protocols import PROTOCOLS, protocol_named
 
 # Each market of a box has a seed of its own: one after the other's.
 _SEED_MAX = 2**63 - 1
@@ -34,7 +35,7 @@ def box_config(
 ) -> VenueConfig:
     """Return the configuration of the box `venue` with an account for each of `users`.
 
-    A market whose symbol is like `ETH/USDT:USDT` is a perpetual.
+    A market whose symbol is like `ETH/USDT:USDT` is a perpetual; at a venue of perpetuals all are.
 
     Raises `ValueError` for a market that cannot be.
     """
@@ -43,7 +44,8 @@ def box_config(
         protocol=protocol,
         data_file=str(data_file) if data_file is not None else None,
         markets=tuple(
-            _market(market, settings.seed, at) for at, market in enumerate(settings.markets)
+            _market(_listed(market, protocol), settings.seed, at)
+            for at, market in enumerate(settings.markets)
         ),
         accounts=tuple(_account(venue, user, settings) for user in users),
         seed=settings.seed,
@@ -64,6 +66,15 @@ def _account(venue: str, user: str, settings: BoxSettings) -> AccountConfig:
         balances=dict(settings.balances),
         fee_tier=settings.fee_tier,
     )
+
+
+def _listed(market: MarketSettings, protocol: str) -> MarketSettings:
+    """Return the market as the venue lists it."""
+    if ":" in market.symbol or protocol not in PROTOCOLS:
+        return market
+    if not protocol_named(protocol).perpetuals_only:
+        return market
+    return replace(market, symbol=f"{market.symbol}:{market.symbol.partition('/')[2]}")
 
 
 def _market(settings: MarketSettings, seed: int, at: int) -> MarketConfig:

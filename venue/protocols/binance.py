@@ -262,6 +262,7 @@ class BinanceUsdm(Binance):
     """Binance USD-M: linear perpetuals."""
 
     flavor: ClassVar[Flavor] = USDM
+    perpetuals_only: ClassVar[bool] = True
     rules: ClassVar[Rules] = Rules(
         client_ids=ClientIds.WHILE_OPEN,
         open_orders_max=200,
