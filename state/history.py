@@ -113,7 +113,7 @@ class History:
         """Return what is in quarantine, in order of position."""
         query = (
             "SELECT position, actor, sender, at_ns, body, error, blocking, concludes "
-            "FROM quarantine ORDER BY position"
+            "FROM quarantine ORDER BY position, actor"
         )
         return [
             SetAside(position, actor, sender, at_ns, body, error, bool(blocking), concludes)

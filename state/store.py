@@ -79,7 +79,7 @@ class Store:
         self.boot = database.boot
         self.database = database
         self._names = {name: number for number, name in fetch_all(self._reader, NAMES)}
-        self._quarantine = {item.position: item for item in self._history.quarantined()}
+        self._quarantine = {item.key: item for item in self._history.quarantined()}
         self._position = self._writer.position
         self._group = Group()
         self._in_flight: Group | None = None
@@ -172,14 +172,14 @@ class Store:
         self._act(Concluded(position), 0)
 
     def set_aside(self, item: SetAside) -> None:
-        assert item.position not in self._quarantine, "a message is in quarantine once"
-        self._quarantine[item.position] = item
+        assert item.key not in self._quarantine, "an actor sets a message aside once"
+        self._quarantine[item.key] = item
         self._act(item, len(item.body) + len(item.error))
 
     def release(self, position: int, *, discard: bool, operator: str, reason: str) -> None:
         assert operator, "a release names its operator"
         assert reason or not discard, "a discard has a reason"
-        item = self._quarantine.pop(position)
+        item = self._quarantine.pop(next(k for k in self._quarantine if k[0] == position))
         self._act(Released(item, discard, operator, reason), len(reason))
 
     def adopt_lineage(self) -> None:

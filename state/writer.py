@@ -223,8 +223,8 @@ class Writer:
         position = act.item.position
         row = fetch_one(
             self._connection,
-            "DELETE FROM quarantine WHERE position = ? RETURNING durable, concludes",
-            (position,),
+            "DELETE FROM quarantine WHERE position = ? AND actor = ? RETURNING durable, concludes",
+            act.item.key,
         )
         assert row is not None, "what is released was in quarantine"
         durable, concludes = row

@@ -113,6 +113,11 @@ class SetAside(NamedTuple):
     concludes: int = 0
     """The position of the port command whose outcome it is, or 0: that command is concluded."""
 
+    @property
+    def key(self) -> tuple[int, int]:
+        """Position and actor: one stream message may be more than its subscribers can take."""
+        return self.position, self.actor
+
 
 class Commit(NamedTuple):
     """Said after each commit to whoever listens."""
@@ -233,7 +238,7 @@ class MemoryJournal:
         self.boot = boot
         self._names: dict[str, int] = {}
         self._configurations: dict[int, bytes] = {}
-        self._quarantine: dict[int, SetAside] = {}
+        self._quarantine: dict[tuple[int, int], SetAside] = {}
 
     @property
     def degraded(self) -> str:
@@ -264,12 +269,12 @@ class MemoryJournal:
         pass
 
     def set_aside(self, item: SetAside) -> None:
-        self._quarantine[item.position] = item
+        self._quarantine[item.key] = item
 
     def release(self, position: int, *, discard: bool, operator: str, reason: str) -> None:
         assert operator, "a release names its operator"
         assert reason or not discard, "a discard has a reason"
-        del self._quarantine[position]
+        del self._quarantine[next(key for key in self._quarantine if key[0] == position)]
 
     def adopt_lineage(self) -> None:
         self.tail_lineage = self.lineage

@@ -156,6 +156,19 @@ async def test_what_is_emitted_and_handled_in_one_group_never_touches_the_inbox(
         assert list(store.inbox()) == []
 
 
+async def test_two_actors_may_set_the_same_stream_message_aside(tmp_path: Path) -> None:
+    items = [SetAside(1, actor, 1, START_NS, b"body", "Error", blocking=False) for actor in (2, 3)]
+    async with running(tmp_path) as store:
+        store.stream(post(1))
+        for item in items:
+            store.set_aside(item)
+        await store.committed()
+    async with running(tmp_path) as store:
+        assert list(store.quarantined()) == items
+        with pytest.raises(AssertionError, match="once"):
+            store.set_aside(items[0])
+
+
 async def test_quarantine_is_left_by_retry_or_discard_and_audited(tmp_path: Path) -> None:
     items = [SetAside(n, 2, 1, START_NS + n, b"body %d" % n, "Error", n == 1) for n in (1, 2, 3)]
     items[0] = items[0]._replace(concludes=7)
