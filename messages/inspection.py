@@ -31,7 +31,7 @@ class ActorStats(ViewRow, frozen=True, kw_only=True, tag="view.ActorStats"):
     tail_messages: int
     """Handled since the newest snapshot: what a restart folds again."""
     step_p99_ns: int
-    """Time of one message, averaged over its turn: 99 of 100 took at most this, to an eighth."""
+    """Of the newest messages 99 of 100 took at most this, each counted with its turn's mean."""
     step_max_ns: int
     struck: int
     """How often a handler of this actor was struck for using up its step budget."""

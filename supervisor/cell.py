@@ -25,7 +25,7 @@ from messages.runtime import (
 from supervisor import buggify, limits
 from supervisor.actor import STOP, Actor
 from supervisor.clock import NANOSECONDS_PER_SECOND, perf_ns
-from supervisor.fold import Fold, NondeterminismError, Ran
+from supervisor.fold import Fold, NondeterminismError, Ran, TailDivergedError
 from supervisor.house import House
 from supervisor.journal import (
     RUNTIME,
@@ -38,27 +38,13 @@ from supervisor.journal import (
     booted,
 )
 from supervisor.mailbox import Mailbox
-from supervisor.notes import Noted, Notes
+from supervisor.notes import Notes
 from supervisor.poison import NotBlockedError, quarantined
 from supervisor.spec import NORMAL, SHUTDOWN, ChildSpec, Ended, ExitReason, Poison
 from supervisor.statistics import CellStatistics
 from supervisor.stuck import StruckError
 
 logger = logging.getLogger("supervisor")
-
-
-class TailDivergedError(Exception):
-    """Code of another version folded the journalled tail of a money or order actor differently."""
-
-    exit_code = 8
-
-    def __init__(self, address: str, cause: NondeterminismError) -> None:
-        super().__init__(
-            f"{cause}\nThis release would have acted differently than the one that wrote the "
-            "journal. Either start the release that wrote it, stop it in good order (it then takes "
-            "a snapshot) and upgrade; or restore a backup"
-        )
-        self.address = address
 
 
 class Cell:
@@ -311,9 +297,9 @@ class Cell:
         # The tail keeps no effects: the chain suffices to check a fold in the same process.
         inputs: Any = handled
         turn = RecordedTurn(first_seq, now_ns, inputs, ran.counts, [], chain)
-        self._grow_tail(turn, sum([len(envelope[4]) for envelope in handled]))
-        noted = Noted(first_seq, now_ns, handled, ran.counts, ran.effects, chain)
-        self.notes.turn(noted, house.router.names)
+        size = sum([len(envelope[4]) for envelope in handled])
+        self._grow_tail(turn, size)
+        self.notes.turn(turn, ran.effects, size, house.router.names)
         if outboxes:
             house.router.deliver(outboxes)
 

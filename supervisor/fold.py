@@ -80,6 +80,20 @@ class NondeterminismError(Exception):
         )
 
 
+class TailDivergedError(Exception):
+    """Code of another version folded the journalled tail of a money or order actor differently."""
+
+    exit_code = 8
+
+    def __init__(self, address: str, cause: NondeterminismError) -> None:
+        super().__init__(
+            f"{cause}\nThis release would have acted differently than the one that wrote the "
+            "journal. Either start the release that wrote it, stop it in good order (it then takes "
+            "a snapshot) and upgrade; or restore a backup"
+        )
+        self.address = address
+
+
 class Fold:
     """An actor with its state at some message number."""
 

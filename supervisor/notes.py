@@ -7,7 +7,6 @@ being looked at (`supervisor/introspect.py`).
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
-from typing import NamedTuple
 
 import msgspec
 import trio
@@ -17,10 +16,12 @@ from messages.inspection import ActorFrame, ActorStep, ActorWaiting
 from messages.views import matches
 from supervisor.actor import Effect
 from supervisor.effects import readable, words
-from supervisor.journal import RUNTIME, Envelope
+from supervisor.journal import RUNTIME, Envelope, RecordedTurn
 
 # What a person reads of what has just happened; a turn's worth of references for each actor.
 RING_MESSAGES = 32
+# Messages are hundreds of bytes; of a turn with larger ones only the last is kept alive by us.
+RING_BYTES = 65_536
 # An actor that sends thousands of messages at once is not shown all of them, nor kept alive by us.
 RING_EFFECTS = 256
 # A trace is read while it is taken: some screens of it.
@@ -37,54 +38,39 @@ TASKS_MAX = 64
 FRAMES_MAX = 64
 INBOX_MAX = 200
 _SECOND_NS = 1_000_000_000
-# Eight buckets for each doubling: a figure is at most an eighth too large.
-_SUB_BITS = 3
-
-
-class Noted(NamedTuple):
-    """A turn, as it is kept to be shown."""
-
-    first_seq: int
-    now_ns: int
-    inputs: list[Envelope]
-    counts: list[int]
-    effects: list[Effect]
-    chain: bytes
+# Enough turns for a percentile, and the newest only: what was slow last week is of no help.
+TIMES_KEPT = 512
 
 
 class StepTimes:
-    """How long messages take, in buckets: a histogram of nanoseconds."""
+    """How long the messages of the newest turns took."""
+
+    __slots__ = ("_turns", "max_ns")
 
     def __init__(self) -> None:
-        self._buckets: dict[int, int] = {}
+        self._turns: list[tuple[int, int]] = []
         self.max_ns = 0
+        """The longest mean of a turn since the process started."""
 
     def note(self, turn_ns: int, messages: int) -> None:
-        """Count the messages of one turn, each with the turn's mean."""
-        step_ns = turn_ns // messages
-        shift = step_ns.bit_length() - _SUB_BITS - 1
-        bucket = (shift << _SUB_BITS) + (step_ns >> shift) if shift > 0 else step_ns
-        self._buckets[bucket] = self._buckets.get(bucket, 0) + messages
-        if step_ns > self.max_ns:
-            self.max_ns = step_ns
+        """Note a turn of so many messages."""
+        turns = self._turns
+        turns.append((turn_ns, messages))
+        if turn_ns > self.max_ns and turn_ns // messages > self.max_ns:
+            self.max_ns = turn_ns // messages
+        if len(turns) >= 2 * TIMES_KEPT:
+            # Not one by one: that would cost each turn as much as all the rest of this.
+            del turns[:TIMES_KEPT]
 
     def percentile_ns(self, percent: float) -> int:
-        """Return the time that `percent` of the messages did not exceed; 0 if there were none."""
-        rest = sum(self._buckets.values()) * percent / 100
-        for bucket in sorted(self._buckets):
-            rest -= self._buckets[bucket]
+        """Return the time that `percent` of the newest messages did not exceed; 0 of none."""
+        means = sorted((turn_ns // messages, messages) for turn_ns, messages in self._turns)
+        rest = sum(messages for _, messages in means) * percent / 100
+        for mean_ns, messages in means:
+            rest -= messages
             if rest <= 0:
-                return min(_top(bucket), self.max_ns)
+                return mean_ns
         return 0
-
-
-def _top(bucket: int) -> int:
-    """Return the largest number of a bucket."""
-    if bucket < 2 << _SUB_BITS:
-        return bucket
-    shift = (bucket >> _SUB_BITS) - 1
-    first = bucket - (shift << _SUB_BITS)
-    return ((first + 1) << shift) - 1
 
 
 class Trace:
@@ -100,7 +86,7 @@ class Trace:
         self.skipped = 0
         """Steps that matched and were more than so many a second."""
 
-    def note(self, turn: Noted, names: Mapping[int, str]) -> None:
+    def note(self, turn: RecordedTurn, effects: list[Effect], names: Mapping[int, str]) -> None:
         """Look at a turn."""
         second = turn.now_ns // _SECOND_NS
         if second != self._second:
@@ -109,7 +95,7 @@ class Trace:
         if not self._left and not self._filter:
             self.skipped += len(turn.inputs)
             return
-        for step in steps_of(turn, names):
+        for step in steps_of(turn, effects, names):
             if not matches(step, self._filter):
                 continue
             if self._left:
@@ -120,7 +106,9 @@ class Trace:
 
 
 class Notes:
-    """What is noted of one cell."""
+    """What is noted of one cell. Ten thousand idle ones must not weigh: an empty deque is 600 B."""
+
+    __slots__ = ("_kept", "_turns", "overruns", "started_ns", "struck", "task", "times", "trace")
 
     def __init__(self) -> None:
         self.times = StepTimes()
@@ -130,8 +118,7 @@ class Notes:
         self.task: trio.lowlevel.Task | None = None
         """The incarnation's."""
         self.trace: Trace | None = None
-        # Made with the first turn: thousands of idle actors never have one.
-        self._turns: deque[Noted] | None = None
+        self._turns: list[tuple[RecordedTurn, list[Effect]]] = []
         self._kept = 0
 
     def begin(self, now_ns: int) -> None:
@@ -139,25 +126,26 @@ class Notes:
         self.started_ns = now_ns
         self.task = trio.lowlevel.current_task()
 
-    def turn(self, turn: Noted, names: Mapping[int, str]) -> None:
-        """Note a turn."""
+    def turn(
+        self, turn: RecordedTurn, effects: list[Effect], size: int, names: Mapping[int, str]
+    ) -> None:
+        """Note a turn, whose messages have `size` bytes, and what it did."""
         if self.trace is not None:
-            self._note_in_trace(self.trace, turn, names)
-        count = len(turn.inputs)
-        if count > RING_MESSAGES or len(turn.effects) > RING_EFFECTS:
-            turn = _cut(turn)
-            count = len(turn.inputs)
+            self._note_in_trace(self.trace, turn, effects, names)
+        if size > RING_BYTES or len(effects) > RING_EFFECTS:
+            turn, effects = _least(turn, effects)
         turns = self._turns
-        if turns is None:
-            turns = self._turns = deque()
-        turns.append(turn)
-        self._kept += count
-        while self._kept - len(turns[0].inputs) >= RING_MESSAGES:
-            self._kept -= len(turns.popleft().inputs)
+        turns.append((turn, effects))
+        kept = self._kept + len(turn[2])
+        while kept - len(turns[0][0][2]) >= RING_MESSAGES:
+            kept -= len(turns.pop(0)[0][2])
+        self._kept = kept
 
-    def _note_in_trace(self, trace: Trace, turn: Noted, names: Mapping[int, str]) -> None:
+    def _note_in_trace(
+        self, trace: Trace, turn: RecordedTurn, effects: list[Effect], names: Mapping[int, str]
+    ) -> None:
         if turn.now_ns < trace.until_ns:
-            trace.note(turn, names)
+            trace.note(turn, effects, names)
         elif turn.now_ns > trace.until_ns + TRACE_NS_MAX:
             self.trace = None
 
@@ -169,33 +157,37 @@ class Notes:
         """Return the newest steps, oldest first: the trace's, or what was handled last."""
         if self.trace is not None:
             return list(self.trace.steps)
-        found = [step for turn in self._turns or () for step in steps_of(turn, names)]
+        found = [step for turn in self._turns for step in steps_of(*turn, names)]
         return found[-RING_MESSAGES:]
 
 
-def _cut(turn: Noted) -> Noted:
-    skipped = max(0, len(turn.inputs) - RING_MESSAGES)
-    first_effect = sum(turn.counts[:skipped])
-    return Noted(
-        turn.first_seq + skipped,
+def _least(turn: RecordedTurn, effects: list[Effect]) -> tuple[RecordedTurn, list[Effect]]:
+    """Return what is kept of a turn that is too large to be kept: its last message."""
+    count = turn.counts[-1]
+    last = RecordedTurn(
+        turn.first_seq + len(turn.inputs) - 1,
         turn.now_ns,
-        turn.inputs[skipped:],
-        turn.counts[skipped:],
-        turn.effects[first_effect : first_effect + RING_EFFECTS],
+        turn.inputs[-1:],
+        [count],
+        [],
         turn.chain,
     )
+    return last, effects[len(effects) - count :][:RING_EFFECTS]
 
 
-def steps_of(turn: Noted, names: Mapping[int, str]) -> Iterator[ActorStep]:
+def steps_of(
+    turn: RecordedTurn, effects: list[Effect], names: Mapping[int, str]
+) -> Iterator[ActorStep]:
     """Put a turn into words, message by message."""
     at = 0
-    for offset, (envelope, count) in enumerate(zip(turn.inputs, turn.counts, strict=True)):
+    for offset, (item, count) in enumerate(zip(turn.inputs, turn.counts, strict=True)):
+        # Envelopes and inputs begin alike.
         yield ActorStep(
             seq=turn.first_seq + offset,
             now_ns=turn.now_ns,
-            sender=name_of(envelope[1], names),
-            message=shown(envelope[4]),
-            effects=tuple(cut(words(effect)) for effect in turn.effects[at : at + count]),
+            sender=name_of(item[1], names),
+            message=shown(item[4]),
+            effects=tuple(cut(words(effect)) for effect in effects[at : at + count]),
             chain=turn.chain.hex(),
         )
         at += count

@@ -14,8 +14,8 @@ import trio
 
 from supervisor import limits, process_frames
 from supervisor.actor import Actor, AnyState
-from supervisor.cell import Cell, TailDivergedError
-from supervisor.fold import Fold, NondeterminismError, Ran
+from supervisor.cell import Cell
+from supervisor.fold import Fold, NondeterminismError, Ran, TailDivergedError
 from supervisor.house import House
 from supervisor.journal import Envelope, RecordedTurn, Snapshot
 from supervisor.process_frames import Begin, Continue, Handle, Handled, Reached, Save, Saved

@@ -180,6 +180,23 @@ def test_a_blocked_actor_is_seen_retried_and_discarded(
         assert ask(capsys, folder, "stop")[0] == 0
 
 
+def test_an_actor_that_is_stuck_is_struck_and_the_rest_goes_on(
+    tmp_path: Path, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "data"
+    with running(folder, config):
+        spin = ("kill-switch", "engage", "--reason", "spin", "--timeout", "0.5")
+        assert ask(capsys, folder, *spin)[0] == 6
+        # Twice on one message: it handles money, so it waits for a person. All else goes on.
+        stats = look(capsys, folder, "actor", "stats", "/risk")
+        assert (stats["state"], stats["struck"]) == ("blocked", 2)
+        assert stats["last_exit"].startswith("stuck: used ")
+        assert ask(capsys, folder, "pause")[0] == 0
+        assert ask(capsys, folder, "actor", "discard", "/risk", "--reason", "a test")[0] == 0
+        assert ask(capsys, folder, "kill-switch", "engage", "--reason", "well")[0] == 0
+        assert ask(capsys, folder, "stop")[0] == 0
+
+
 def test_a_second_bot_on_the_same_data_is_refused(
     tmp_path: Path, config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -37,10 +37,12 @@ class TrialSleeve(Actor[SleeveState]):
 
 
 class TrialRisk(Actor[SleeveState]):
-    """Takes the kill switch, and crashes on a reason that says so."""
+    """Takes the kill switch; crashes or never ends on a reason that says so."""
 
     def on_kill_switch(self, state: SleeveState, message: KillSwitch, ctx: Context) -> None:
         assert message.reason != "crash", "told to"
+        while message.reason == "spin":
+            pass
         ctx.record(
             SwitchRow(
                 engaged=message.engaged,

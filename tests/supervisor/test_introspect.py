@@ -97,6 +97,17 @@ async def test_the_last_messages_are_kept_with_what_was_done(
         assert Inspector(run.system).steps("/a") == steps
 
 
+async def test_of_a_turn_that_would_weigh_only_the_last_message_is_kept(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with running(tree(recorder("a"))) as run:
+        await settled()
+        names = ["n" * 30_000, "m" * 30_000, "o" * 30_000]
+        post(run.system, "/a", *(SetTimer(name=name, delay_ns=SECOND_NS) for name in names))
+        await trio.sleep(0.1)
+        assert [step.seq for step in Inspector(run.system).steps("/a")] == [1, 4]
+
+
 async def test_a_long_turn_is_cut_and_a_long_text_too(
     autojump_clock: trio.testing.MockClock,
 ) -> None:

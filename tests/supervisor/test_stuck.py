@@ -40,6 +40,8 @@ class Spin(Message, frozen=True, kw_only=True, tag="demo.Spin"):
 
     times: int = 1_000_000
     """At how many tries."""
+    name: str = "spin"
+    """Messages of one name count their tries together."""
     stubborn: bool = False
     """Whether it catches what it is struck with, once."""
 
@@ -59,8 +61,8 @@ class Spinner(Actor[Spun]):
     def on_spin(self, state: Spun, message: Spin, ctx: Context) -> None:
         state.value = -1
         ctx.send("/sibling", Add(amount=1_000))
-        self.tries["spin"] = self.tries.get("spin", 0) + 1
-        if self.tries["spin"] > message.times:
+        tried = self.tries[message.name] = self.tries.get(message.name, 0) + 1
+        if tried > message.times:
             return
         while True:
             try:
@@ -366,3 +368,30 @@ def _codes(frame: FrameType | None) -> Iterator[CodeType]:
     while frame is not None:
         yield frame.f_code
         frame = frame.f_back
+
+
+# --- many of them, amid traffic
+
+
+@pytest.mark.check
+async def test_forty_strikes_amid_traffic_lose_and_double_nothing(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Wherever the signal falls, state and effects are those of handlers that ran once."""
+    tries: dict[str, int] = {}
+    spec = replace(tree(tries), intensity=1_000)
+    async with striking(spec) as run:
+        for number in range(40):
+            # Each is struck at its first try and handled at its second.
+            post(run.system, "/spin", *(Add(amount=1) for _ in range(50)))
+            post(run.system, "/spin", Spin(times=1, name=f"{number}"))
+            post(run.system, "/spin", *(Add(amount=1) for _ in range(50)))
+            post(run.system, "/sibling", *(Add(amount=1) for _ in range(100)))
+        await trio.sleep(60)
+        assert run.system.sampler.strikes == 40
+        assert len(spun(run.system).struck) == 40
+        # What each second try leaves is -1, and fifty came after the last of them.
+        assert spun(run.system).value == 49
+        seen = book(run.system, "/sibling").seen
+        assert seen.count("add 1") == 4_000
+        assert seen.count("add 1000") == 40
