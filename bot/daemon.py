@@ -226,7 +226,8 @@ class Daemon:
             await nursery.start(self._heed_signals, answers)
             nursery.start_soon(self._see_off, answers)
             nursery.start_soon(self._accompany, opened, answers, store, system)
-            reason = await system.run(on_open)
+            with system.sampler.installed():
+                reason = await system.run(on_open)
             nursery.cancel_scope.cancel()
         return reason
 
