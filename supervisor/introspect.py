@@ -254,10 +254,10 @@ def holds_money(spec: ChildSpec) -> bool:
 
 
 def _state(child: Child, cell: Cell | PortCell) -> str:
-    if isinstance(cell, Cell) and child.state.value == "running":
+    if isinstance(cell, Cell):
         if cell.blocked is not None:
             return "blocked"
-        if cell.suspended:
+        if cell.suspended and child.state.value == "running":
             return "suspended"
     return child.state.value
 
