@@ -3,26 +3,32 @@
 import logging
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 
 from tests.tidy.sources import ROOT
 from tests.whole.matrix.cells import all_cells, inapplicable
 from tests.whole.matrix.play import play
 from tests.whole.matrix.report import page
 
+# A cell is one process's work, and a developer's machine has two cores to spare.
+PROCESSES = 2
 PAGE = ROOT / "docs" / "kill-point-matrix.md"
+
+
+def _be_quiet() -> None:
+    """Log nothing: what is injected would be told at length, thousands of times."""
+    logging.disable(logging.CRITICAL)
 
 
 def main() -> int:
     """Play them all; return 1 if one failed."""
-    # What is injected would be told at length, thousands of times.
-    logging.disable(logging.CRITICAL)
     began = time.monotonic()
     cells = [cell for cell in all_cells() if not inapplicable(cell)]
-    results = {}
-    for cell in cells:
-        results[cell] = play(cell)
-        if results[cell].problems:
-            sys.stdout.write(f"{cell}: {results[cell].outcome}\n")
+    with ProcessPoolExecutor(PROCESSES, initializer=_be_quiet) as pool:
+        results = dict(zip(cells, pool.map(play, cells), strict=True))
+    for cell, result in results.items():
+        if result.problems:
+            sys.stdout.write(f"{cell}: {result.outcome}\n")
     PAGE.write_text(page(results))
     failed = sum(bool(result.problems) for result in results.values())
     took_s = time.monotonic() - began
