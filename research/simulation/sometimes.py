@@ -14,7 +14,6 @@ SOMETIMES: dict[str, str] = {
     "an order whose answer was lost": "order.unknown",
     "an order that the venue never had": "order.absent",
     "an order refused by the kill switch or a limit": "order.denied",
-    "an order rejected by the venue": "order.rejected",
     "an order cancelled": "order.cancelled",
     "an order filled in part": "order.partial",
     "a power cut": "power.cut",

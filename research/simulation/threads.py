@@ -1,4 +1,4 @@
-"""The simulated twin of `supervisor.threads`: a wait in virtual time, then the work at once."""
+"""The simulated twin of `supervisor.threads`: waits in virtual time around work done at once."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -18,5 +18,9 @@ class SimulatedThreads:
         await trio.lowlevel.checkpoint_if_cancelled()
         # A thread that has begun ends, whatever becomes of who waits for it.
         with trio.CancelScope(shield=True):
-            await trio.sleep(self._delay_s())
-        return work()
+            delay_s = self._delay_s()
+            await trio.sleep(delay_s / 2)
+            done = work()
+            # The loop hears of it later, and never if the process is killed meanwhile.
+            await trio.sleep(delay_s / 2)
+        return done
