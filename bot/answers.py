@@ -14,6 +14,7 @@ from bot.ledger_checks import balance_views, check_books
 from bot.logs import Memory
 from bot.news import News
 from bot.past_answers import answer_then, listed, tree_then
+from bot.shadowing import Shadowing
 from bot.views import OPEN_STATES, minor_text, supervisors_in, tree_node, tree_rows
 from messages.actor_control import Inspect
 from messages.base import Message
@@ -69,6 +70,8 @@ class DaemonAnswers:
         """Set once somebody has asked for the end."""
         self._looks = 0
         self.loop_lag_ns = 0
+        self.shadow: Shadowing | None = None
+        """Whose findings are part of the status."""
         store.listen(self.board.take)
 
     def attach(self, system: System, applier: Applier) -> None:
@@ -227,7 +230,8 @@ class DaemonAnswers:
         strictest = modes | ({Mode.EXITS_ONLY.value} if in_need else set())
         can_enter = self._is_open and not is_killed and not in_need and Mode.ACTIVE.value in modes
         quarantined = len(list(self._store.quarantined()))
-        is_ill = bool(quarantined or in_need or any(n.state in _ILL for n in nodes))
+        diverged = self.shadow.diverged if self.shadow else 0
+        is_ill = bool(quarantined or in_need or diverged or any(n.state in _ILL for n in nodes))
         orders = self.board.orders.values()
         return StatusView(
             state=self._state(is_ill=is_ill),
@@ -254,6 +258,8 @@ class DaemonAnswers:
             pid=self.identity.pid,
             config_hash=self.identity.config_hash,
             at_ns=now_ns,
+            shadow=self.shadow.told if self.shadow else "",
+            shadow_diverged=diverged,
         )
 
     def _state(self, *, is_ill: bool) -> str:

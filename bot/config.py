@@ -65,6 +65,13 @@ class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
     files_kept: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 10
 
 
+class ShadowSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How often a helper replays what the actors did lately, and compares."""
+
+    every_minutes: Annotated[int, msgspec.Meta(ge=0, le=60)] = 10
+    """0: never. Up to 10, nothing is missed: snapshots are as far apart, and two are kept."""
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     """The whole of `bot.toml`."""
 
@@ -72,6 +79,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     venues: Annotated[dict[Name, VenueSettings], msgspec.Meta(min_length=1)]
     limits: RiskSettings
     log: LogSettings = LogSettings()
+    shadow: ShadowSettings = ShadowSettings()
     live: bool = False
     """Real money may be traded with; `bot start` asks once more."""
     assets: dict[Asset, Scale] = {}

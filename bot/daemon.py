@@ -25,6 +25,7 @@ from bot.errors import CONFIGURATION, DATA_REFUSED, ERROR, INVARIANT, OK
 from bot.notify import Notifier
 from bot.origin import check_origin
 from bot.roster import apply_first_run
+from bot.shadowing import Shadowing
 from bot.start_checks import start_problems
 from bot.tuning import tune
 from bot.vitals import TreeVitals, summary
@@ -203,6 +204,7 @@ class Daemon:
         running = Running(config=config, roster=roster, reload=self._reload, assemble=assemble)
         applier = self._applier = Applier(running, system, store, answers.board)
         answers.attach(system, applier)
+        answers.shadow = Shadowing(self._options.folder, config.shadow.every_minutes)
         vitals.attach(system)
         logs.name_incarnations(system.incarnation_of)
         if self._environment.kill_switch:
@@ -241,6 +243,8 @@ class Daemon:
             logger.info("the bot runs: `bot status --data-dir %s`", self._options.folder)
             nursery.start_soon(self._slew)
             nursery.start_soon(self._check_database, answers, store)
+            if answers.shadow is not None:
+                nursery.start_soon(answers.shadow.run, system)
             if self._options.for_s is not None:
                 await trio.sleep(self._options.for_s)
                 logger.info("stopping: the %g s asked for are over", self._options.for_s)

@@ -15,7 +15,7 @@ from bot.ledger_checks import checks_of
 from bot.origin import ForeignPackageError, check_origin
 from bot.roster import differences, read_roster
 from bot.text import time_of
-from messages.views import CheckView
+from messages.views import CheckView, StatusView
 from state.audit import verify
 from state.database import SQLITE_VERSION_MIN, check_sqlite_version
 from state.errors import StateError
@@ -52,7 +52,10 @@ def examine(
         return found
     if add("folder", *_folder(folder)):
         add("disk", *_disk(folder))
-    add("daemon", *_daemon(folder))
+    status = _status(folder)
+    add("daemon", *_daemon(folder, status))
+    if isinstance(status, StatusView):
+        add("shadow", *_shadow(status))
     found += _database(folder, config, now_ns)
     return found
 
@@ -122,24 +125,37 @@ def _disk(folder: Path) -> tuple[str, str]:
     return "", said
 
 
-def _daemon(folder: Path) -> tuple[str, str]:
+def _status(folder: Path) -> StatusView | VerbError:
     """Ask whoever holds the folder, over its socket."""
     from bot.client import ask
     from bot.shared import new_request_id
     from messages.control import Status
 
-    pointer = folder / "socket"
     try:
         answer = ask(folder, Status(request_id=new_request_id(), timeout_ms=3_000), "verb doctor")
     except VerbError as error:
-        if pointer.exists() and Path(f"/proc/{holder(folder)}").exists() and holder(folder):
-            return f"process {holder(folder)} holds the folder and does not answer: {error}", ""
-        return "", "no bot runs on this folder"
+        return error
     (row,) = answer.rows
-    state = getattr(row, "state", "?")
-    if state == "degraded":
+    assert isinstance(row, StatusView), "the answer to Status is a StatusView"
+    return row
+
+
+def _daemon(folder: Path, status: StatusView | VerbError) -> tuple[str, str]:
+    if isinstance(status, VerbError):
+        pointer = folder / "socket"
+        if pointer.exists() and Path(f"/proc/{holder(folder)}").exists() and holder(folder):
+            return f"process {holder(folder)} holds the folder and does not answer: {status}", ""
+        return "", "no bot runs on this folder"
+    if status.state == "degraded":
         return "it runs and is degraded: `bot tree` shows what is halted or blocked", ""
-    return "", f"it is {state}, process {getattr(row, 'pid', '?')}"
+    return "", f"it is {status.state}, process {status.pid}"
+
+
+def _shadow(status: StatusView) -> tuple[str, str]:
+    """Say what the shadow replay of the running bot found."""
+    if status.shadow_diverged:
+        return f"{status.shadow}: `bot log --filter 'shadow replay'` says who and what to do", ""
+    return "", status.shadow
 
 
 def _database(folder: Path, config: Config | None, now_ns: int) -> Iterator[CheckView]:

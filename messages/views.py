@@ -64,6 +64,10 @@ class StatusView(ViewRow, frozen=True, kw_only=True, tag="view.Status"):
     pid: int = 0
     config_hash: str = ""
     at_ns: int = 0
+    shadow: str = ""
+    """What the newest shadow replay found, in words."""
+    shadow_diverged: int = 0
+    """How often an actor came out differently since the start."""
 
     def key(self) -> str:
         return "status"

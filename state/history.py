@@ -11,7 +11,7 @@ import apsw
 import msgspec
 
 from state import snapshots
-from state.bodies import BlockCache, StoredBlock, fetch_block
+from state.bodies import CACHE_BYTES, BlockCache, StoredBlock, fetch_block
 from state.database import Database, refusing
 from state.errors import DatabaseDamagedError, HistoryRetiredError
 from state.sql import fetch_all, fetch_one, fill
@@ -35,11 +35,14 @@ _turns = msgspec.msgpack.Decoder(list[Turn])
 class History:
     """The past of every actor, as far as it is kept."""
 
-    def __init__(self, database: Database, connection: apsw.Connection) -> None:
+    def __init__(
+        self, database: Database, connection: apsw.Connection, cache_bytes: int = CACHE_BYTES
+    ) -> None:
+        """Prepare; `cache_bytes` bounds each of two caches of blocks read."""
         self._database = database
         self._connection = connection
-        self._durable = BlockCache(self._fetch_durable, late=False)
-        self._stream = BlockCache(self._fetch_stream, late=True)
+        self._durable = BlockCache(self._fetch_durable, late=False, size_max=cache_bytes)
+        self._stream = BlockCache(self._fetch_stream, late=True, size_max=cache_bytes)
 
     def restore(self, actor: int) -> tuple[Snapshot | None, Iterator[RecordedTurn]]:
         """Return the newest good snapshot of `actor` and its durable turns after it, in order.

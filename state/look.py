@@ -9,6 +9,7 @@ from typing import Self, cast
 
 import apsw
 
+from state.bodies import CACHE_BYTES
 from state.database import (
     APPLICATION_ID,
     DAMAGE_REPORTED_MAX,
@@ -70,10 +71,10 @@ class Look:
         self.lineage: bytes = found[0]
         self.boot: int = found[1]
 
-    def history(self) -> History:
-        """Return the past of every actor."""
+    def history(self, cache_bytes: int = CACHE_BYTES) -> History:
+        """Return the past of every actor; twice `cache_bytes` of blocks are kept in memory."""
         # A history asks its database for nothing but the path, for its errors.
-        return History(cast(Database, self), self.connection)
+        return History(cast(Database, self), self.connection, cache_bytes)
 
     def names(self) -> dict[str, int]:
         """Return every address and topic with its number."""
