@@ -60,8 +60,9 @@ def test_the_first_screen_tells_where_and_how_one_is_attached(tmp_path: Path) ->
         assert "canopy sim RO" in shown
         assert "link ok" in shown
         assert "realised +12.40 USDT" in shown
-        assert "1 tree 2 vaults 3 orders 4 fills 5 log / find : cmd ? help H HALT" in it.line(
-            "keys"
+        assert (
+            "1 tree 2 vaults 3 orders 4 fills 5 log / find : cmd ? help b back H HALT"
+            in it.line("keys")
         )
         assert "root" in it.screen()
         assert "backoff" in it.screen()
