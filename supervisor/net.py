@@ -57,14 +57,28 @@ class SystemNetwork:
                 "choose a shorter runtime folder"
             )
         await _remove_dead_socket(path)
-        listening = trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        previous_umask = os.umask(0o177)
-        try:
-            await listening.bind(str(path))
-        finally:
-            os.umask(previous_umask)
+        listening = _bound(path)
         listening.listen(LISTEN_BACKLOG)
-        return trio.SocketListener(listening)
+        return trio.SocketListener(trio.socket.from_stdlib_socket(listening))
+
+
+def _bound(path: Path) -> socket.socket:
+    """Return a socket at `path` that nobody else may open, bound without trio.
+
+    Trio binds to a path in a thread: other tasks would meet the changed umask, and virtual time
+    would run away meanwhile.
+    """
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    previous_umask = os.umask(0o177)
+    try:
+        listening.bind(str(path))
+    except OSError:
+        listening.close()
+        raise
+    finally:
+        os.umask(previous_umask)
+    listening.setblocking(False)
+    return listening
 
 
 async def _remove_dead_socket(path: Path) -> None:
