@@ -1,10 +1,10 @@
 """One statement for a whole group.
 
-Each statement that SQLite runs for us gives the interpreter lock away and must win it back, half a
-millisecond from a busy loop; a transaction of eight statements would take its 4 ms so, and the disk
-needs one. So a group goes in through one INSERT into a temporary view, whose trigger writes the
-tables of the hour, the inbox, the rows for people and all the rest inside SQLite. Without BEGIN and
-COMMIT around it, the statement is the transaction.
+Each statement that SQLite runs for us gives the interpreter lock away and must win it back from a
+busy loop; a transaction of eight statements waits eight times, and the disk needs one. So a group
+goes in through one INSERT into a temporary view, whose trigger writes the tables of the hour, the
+inbox, the rows for people and all the rest inside SQLite. Without BEGIN and COMMIT around it, the
+statement is the transaction.
 """
 
 from collections.abc import Iterable, Sequence

@@ -9,7 +9,7 @@ import msgspec
 
 Value = int | str | float | bytes | None
 # Rows per statement, largest first. Each statement gives the interpreter lock away and must win it
-# back, half a millisecond from a busy loop, so rows go in few; each size is prepared once.
+# back from a busy loop, so rows go in few; each size is prepared once.
 ROWS_PER_STATEMENT = (64, 16, 4, 1)
 # What a disk that is full, failing or gone makes SQLite say; each may pass.
 MAY_PASS = (
