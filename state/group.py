@@ -106,6 +106,11 @@ class Group:
         """Return whether there is nothing to commit."""
         return not (self.turns or self.durables or self.streams or self.acts)
 
+    @property
+    def awaited(self) -> bool:
+        """Whether somebody does nothing before this is durable."""
+        return bool(self.calls or self.waiters)
+
     def put_off_snapshots(self, following: "Group") -> list[Snapshot]:
         """Take the snapshots out that were not put off before, for the `following` group.
 

@@ -37,15 +37,7 @@ from state.sql import DAMAGED, MAY_PASS, fetch_all, fetch_one
 from state.writer import Writer
 from supervisor import limits
 from supervisor.clock import NANOSECONDS_PER_SECOND, trio_monotonic_ns
-from supervisor.journal import (
-    Commit,
-    Pending,
-    Post,
-    RecordedTurn,
-    SetAside,
-    Snapshot,
-    Turn,
-)
+from supervisor.journal import Commit, Pending, Post, RecordedTurn, SetAside, Snapshot, Turn
 from supervisor.threads import threads
 
 # The log is brought into the file after so much: a few tens of milliseconds of copying, off the
@@ -408,7 +400,8 @@ class Store:
         """Write `group`; return `None` when the disk did not take it and might later."""
         self._withheld.sift(group, keep_back=bool(self._degraded))
         try:
-            return await threads().run(partial(self._writer.write, group))
+            run = threads().run_urgent if group.awaited else threads().run
+            return await run(partial(self._writer.write, group))
         except apsw.ConstraintError as error:
             around = partial(self._writer.write_around, group, error)
             raise await threads().run(around) from error

@@ -24,3 +24,6 @@ class SimulatedThreads:
             # The loop hears of it later, and never if the process is killed meanwhile.
             await trio.sleep(delay_s / 2)
         return done
+
+    async def run_urgent(self, work: Callable[[], Result]) -> Result:
+        return await self.run(work)
