@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 LOOPBACK = "127.0.0.1"
 # Where a box serves its public and its private socket, by protocol: in the form that the venue's
 # adapter takes addresses.
-SOCKET_PATHS = {"kraken": ("/v2", "/v2"), "binance": ("/stream/ws", "/ws-api/v3")}
+SOCKET_PATHS = {
+    "kraken": ("/v2", "/v2"),
+    "binance": ("/stream/ws", "/ws-api/v3"),
+    "binanceus": ("/stream/ws", "/stream/ws"),
+}
 
 
 class Door:

@@ -55,8 +55,13 @@ PERIOD_NS = 10 * 1_000_000_000
 # Requests per second, and at once. Kraken counts orders apart from reads and far more generously;
 # of reads its tiers allow an account 15 or 20, and forget one every one to three seconds. Two are
 # left for what is not the line's: the private stream's tokens.
-# Binance allows 100 orders in ten seconds and 6 000 of weight a minute; a read of history costs 20.
-BUDGETS = {Protocol.KRAKEN: (5.0, 15), Protocol.BINANCE: (5.0, 15)}
+# Binance allows 100 orders in ten seconds and 6 000 of weight a minute, Binance.US 1 200; a read of
+# history costs 20.
+BUDGETS = {
+    Protocol.KRAKEN: (5.0, 15),
+    Protocol.BINANCE: (5.0, 15),
+    Protocol.BINANCE_US: (5.0, 15),
+}
 READ_BUDGETS = {
     RateTier.STARTER: (0.33, 13),
     RateTier.INTERMEDIATE: (0.5, 18),

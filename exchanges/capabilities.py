@@ -35,14 +35,17 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
 
 LEAST = Capabilities()
 
+_BINANCE_SPOT = Capabilities(
+    triggers=Support.NATIVE,
+    post_only=Support.NATIVE,
+    immediate_or_cancel=Support.NATIVE,
+    expiry=Support.NATIVE,
+)
+
 # Sources: the venues' own pages, as docs/venues.md lists them.
 CAPABILITIES: dict[str, Capabilities] = {
-    "binance": Capabilities(
-        triggers=Support.NATIVE,
-        post_only=Support.NATIVE,
-        immediate_or_cancel=Support.NATIVE,
-        expiry=Support.NATIVE,
-    ),
+    "binance": _BINANCE_SPOT,
+    "binanceus": _BINANCE_SPOT,
     "kraken": Capabilities(
         amend=Support.NATIVE,
         triggers=Support.NATIVE,

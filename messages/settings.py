@@ -61,6 +61,7 @@ class Protocol(Enum):
 
     KRAKEN = "kraken"
     BINANCE = "binance"
+    BINANCE_US = "binanceus"
 
 
 class Environment(Enum):

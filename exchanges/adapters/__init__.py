@@ -4,10 +4,12 @@ from collections.abc import Callable
 
 from exchanges.adapters.base import Adapter
 from exchanges.adapters.binance import BinanceAdapter
+from exchanges.adapters.binanceus import BinanceUsAdapter
 from exchanges.adapters.kraken import KrakenAdapter
 
 _ADAPTERS: dict[str, Callable[[], Adapter]] = {
     "binance": BinanceAdapter,
+    "binanceus": BinanceUsAdapter,
     "kraken": KrakenAdapter,
 }
 

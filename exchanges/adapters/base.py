@@ -48,7 +48,7 @@ class Subscription(NamedTuple):
 
     url: str
     subscribe: Mapping[str, Any]
-    unsubscribe: Mapping[str, Any]
+    unsubscribe: Mapping[str, Any] | None
 
 
 class Refused(NamedTuple):

@@ -283,14 +283,17 @@ class BinanceAdapter(Adapter):
     # -- streams
 
     async def subscription(self, exchange: "TrioExchange", topic: Topic) -> Subscription:
-        urls = exchange.urls["api"]["ws"]
         if topic.channel in ("executions", "balances"):
-            signed = exchange.sign_params({})
-            return self._streams.account_subscription(urls["ws-api"]["spot"], topic, signed)
+            return await self.account_subscription(exchange, topic)
         await self._prepare(exchange, topic)
         # Where frames say which stream they belong to.
-        combined = urls["spot"].removesuffix("/ws") + "/stream"
+        combined = exchange.urls["api"]["ws"]["spot"].removesuffix("/ws") + "/stream"
         return self._streams.subscription(combined, topic)
+
+    async def account_subscription(self, exchange: "TrioExchange", topic: Topic) -> Subscription:
+        """Return how to listen to the account: on the WebSocket API, with a signature."""
+        url = exchange.urls["api"]["ws"]["ws-api"]["spot"]
+        return self._streams.account_subscription(url, topic, exchange.sign_params({}))
 
     async def _prepare(self, exchange: "TrioExchange", topic: Topic) -> None:
         """Read what a new subscriber starts from, which Binance's streams do not send."""

@@ -126,6 +126,14 @@ class BinanceStreams:
         undo = {"id": "0", "method": "userDataStream.unsubscribe"}
         return Subscription(url, {"id": request_id, **subscribe}, undo)
 
+    def listening(self, url: str, topic: Topic) -> Subscription:
+        """Return what is asked on a listen key's address, where events come by themselves.
+
+        The answer says that the connection stands.
+        """
+        request_id = self._request(topic)
+        return Subscription(url, {"method": "LIST_SUBSCRIPTIONS", "id": int(request_id)}, None)
+
     def _request(self, topic: Topic) -> str:
         request_id = str(self._next_request_id)
         self._next_request_id += 1
@@ -151,6 +159,9 @@ class BinanceStreams:
             return self._public(message, now_ns)
         if "event" in message:
             return self._account(message["event"], now_ns)
+        if "e" in message:
+            # On a listen key's own address events come bare.
+            return self._account(message, now_ns)
         if "id" in message:
             return self._answer(message, now_ns)
         return None
@@ -333,6 +344,11 @@ def _balances(event: Row, now_ns: int) -> Balances:
         received_ns=now_ns,
         at_ns=_ns(event["u"]),
     )
+
+
+def is_expiry(message: object) -> bool:
+    """Return whether a frame says that the connection's listen key is no longer valid."""
+    return isinstance(message, dict) and message.get("e") == "listenKeyExpired"
 
 
 def plain(number: Decimal | str | float) -> str:

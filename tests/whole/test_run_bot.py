@@ -112,9 +112,13 @@ def fee_assets(bot: Bot) -> set[str]:
 
 
 @pytest.mark.check
-@pytest.mark.parametrize("faults", ["none", "nasty"])
-def test_a_bot_trades_on_binance_as_it_does_on_kraken(tmp_path: Path, faults: str) -> None:
-    toml = box_toml(faults).replace("kraken", "binance").replace("ETH = 10", "ETH = 8")
+@pytest.mark.parametrize(
+    ("protocol", "faults"), [("binance", "none"), ("binance", "nasty"), ("binanceus", "nasty")]
+)
+def test_a_bot_trades_on_binance_as_it_does_on_kraken(
+    tmp_path: Path, protocol: str, faults: str
+) -> None:
+    toml = box_toml(faults).replace("kraken", protocol).replace("ETH = 10", "ETH = 8")
     bot = Bot(tmp_path, toml)
     with closing(bot):
         bot.begin()

@@ -1,4 +1,4 @@
-"""Our client of Binance spot, against the box: orders, histories, streams, errors."""
+"""Our client of Binance spot and Binance.US, against the box: orders, histories, streams."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,6 +8,7 @@ import pytest
 import trio
 from msgspec.structs import replace
 
+from exchanges.adapters import binance_listen
 from exchanges.errors import Code, VenueError
 from exchanges.feed import Feed
 from exchanges.types import (
@@ -27,23 +28,27 @@ from exchanges.venue_client import VenueClient, open_venue
 from tests.venue.binance_client import ALICE, Client, config, running
 
 SYMBOL = "ETH/USDT"
+PRIVATE = {"binance": "/ws-api/v3", "binanceus": "/stream/ws"}
+BOTH = pytest.mark.parametrize("protocol", list(PRIVATE))
 # What a test passes on, or hears.
 Untyped: TypeAlias = Any
 
 
 @asynccontextmanager
-async def client(**changes: Untyped) -> AsyncIterator[tuple[Client, VenueClient]]:
+async def client(
+    protocol: str = "binance", **changes: Untyped
+) -> AsyncIterator[tuple[Client, VenueClient]]:
     """Yield the box and our client of it, which knows its instruments."""
-    async with running(config(**changes)) as box:
+    async with running(config(protocol, **changes)) as box:
         address = f"127.0.0.1:{box.port}"
         venue = open_venue(
-            "binance",
+            protocol,
             box.clock,
             credentials=Credentials(ALICE.api_key, ALICE.api_secret),
             endpoints=Endpoints(
                 rest=f"http://{address}",
                 websocket_public=f"ws://{address}/stream/ws",
-                websocket_private=f"ws://{address}/ws-api/v3",
+                websocket_private=f"ws://{address}{PRIVATE[protocol]}",
             ),
             rate_limited=False,
         )
@@ -92,8 +97,9 @@ async def test_what_the_venue_lists() -> None:
         assert await venue.fetch_time_ns() == box.now_ms * 1_000_000
 
 
-async def test_an_order_from_submit_to_history() -> None:
-    async with client() as (_, venue):
+@BOTH
+async def test_an_order_from_submit_to_history(protocol: str) -> None:
+    async with client(protocol) as (_, venue):
         accepted = await venue.submit(ticket(1))
         assert accepted.venue_order_id.startswith("ETHUSDT-")
         (found,) = await venue.fetch_open_orders(accepted.client_order_id)
@@ -211,9 +217,10 @@ async def test_a_missing_trade_ends_the_trust() -> None:
         assert isinstance(await event(feed, Subscribed, box), Subscribed)
 
 
-async def test_the_account_hears_its_orders_and_balances() -> None:
+@BOTH
+async def test_the_account_hears_its_orders_and_balances(protocol: str) -> None:
     async with (
-        client() as (box, venue),
+        client(protocol) as (box, venue),
         venue.watch_executions() as orders,
         venue.watch_balances() as balances,
     ):
@@ -239,3 +246,31 @@ async def test_the_account_hears_its_orders_and_balances() -> None:
         await box.admin("sockets/drop", {})
         assert (await event(orders, Untrusted)).kind == "disconnected"
         await event(orders, Subscribed)
+
+
+@pytest.mark.parametrize("told", [True, False])
+async def test_a_listen_key_that_is_gone_is_replaced(
+    told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not told:
+        monkeypatch.setattr(binance_listen, "KEEP_ALIVE_S", 0.05)
+    async with (
+        client("binanceus") as (box, venue),
+        venue.watch_executions() as orders,
+        venue.watch_balances() as balances,
+    ):
+        await event(orders, Subscribed)
+        await event(balances, Subscribed)
+        if told:
+            box.clock.advance(3_601_000_000_000)
+        else:
+            # Nobody says so: the next renewal is refused.
+            await box.admin("tokens/revoke", {})
+        assert (await event(orders, Untrusted)).kind == "disconnected"
+        assert (await event(balances, Untrusted)).kind == "disconnected"
+        await event(orders, Subscribed)
+        await event(balances, Subscribed)
+        accepted = await venue.submit(ticket(1))
+        report: Execution = await event(orders, Execution)
+        assert report.client_order_id == accepted.client_order_id
+        assert isinstance(await event(balances, Balances), Balances)
