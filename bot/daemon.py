@@ -27,7 +27,7 @@ from bot.origin import check_origin
 from bot.roster import apply_first_run
 from bot.shadowing import Shadowing
 from bot.start_checks import start_problems
-from bot.tuning import tune
+from bot.tuning import settle, tune
 from bot.vitals import TreeVitals, summary
 from messages.money import Acknowledged, KillSwitch, VaultChecked
 from messages.settings import Roster, TreeSettings
@@ -272,6 +272,7 @@ class Daemon:
                 "not compared within %g s, so their sleeves wait: %s",
                 READY_WAIT_S, ", ".join(missing),
             )  # fmt: skip
+        settle()
         self._vitals.is_ready = True
         self._notifier.tell("READY=1", f"STATUS={summary(answers.status())}")
 

@@ -8,6 +8,7 @@ more and then set aside.
 import logging
 import traceback
 from collections.abc import Iterable
+from operator import itemgetter
 from typing import Any
 
 import trio
@@ -45,6 +46,8 @@ from supervisor.statistics import CellStatistics
 from supervisor.stuck import StruckError
 
 logger = logging.getLogger("supervisor")
+# Of an envelope; quicker than a loop over a full turn.
+_position, _body, _concludes = itemgetter(0), itemgetter(4), itemgetter(6)
 
 
 class Cell:
@@ -284,10 +287,10 @@ class Cell:
                 actor=self.actor_id,
                 first_seq=first_seq,
                 now_ns=now_ns,
-                inputs=[envelope[0] for envelope in handled],
+                inputs=list(map(_position, handled)),
                 counts=ran.counts,
                 effects=stored,
-                concluded=[envelope[6] for envelope in handled if envelope[6] > 0],
+                concluded=[position for position in map(_concludes, handled) if position > 0],
                 chain=chain,
             )
         )
@@ -297,7 +300,7 @@ class Cell:
         # The tail keeps no effects: the chain suffices to check a fold in the same process.
         inputs: Any = handled
         turn = RecordedTurn(first_seq, now_ns, inputs, ran.counts, [], chain)
-        size = sum([len(envelope[4]) for envelope in handled])
+        size = sum(map(len, map(_body, handled)))
         self._grow_tail(turn, size)
         self.notes.turn(turn, ran.effects, size, house.router.names)
         if outboxes:

@@ -17,7 +17,7 @@ from bot.measuring import (
     percentile,
     scaled,
 )
-from bot.tuning import tune
+from bot.tuning import settle, tune
 from state.database import Database
 from state.port import store_child
 from supervisor import net
@@ -104,6 +104,7 @@ class _Trading:
             # Raises when it does not trade at all: there is nothing to measure then.
             with trio.fail_after(SECONDS_MAX):
                 await tracer.wait_done(WARM_UP_ORDERS)
+            settle()
             start_ns, frames, cpu = perf_ns(), tracer.frames, CpuTime()
             with trio.move_on_after(SECONDS_MAX):
                 await tracer.wait_done(self._orders + WARM_UP_ORDERS)
