@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from exchanges.types import Credentials, Endpoints
 from exchanges.venue_client import VenueClient, open_venue
-from messages.settings import VenueSettings
+from messages.settings import OrderEntry, VenueSettings
 from supervisor.clock import Clock
 from supervisor.port import Port, PortContext
 from supervisor.threads import threads
@@ -67,17 +67,20 @@ class Door:
         self._opened = trio.Event()
 
     def opener(
-        self, credentials: Callable[[], Credentials] | None = None
+        self,
+        credentials: Callable[[], Credentials] | None = None,
+        order_entry: OrderEntry = OrderEntry.REST,
     ) -> Callable[[], AbstractAsyncContextManager[VenueClient]]:
         """Return what opens a client of this venue, each time a new one.
 
-        Requests are not paced here: the lines share the venue's budget.
+        Requests are not paced here: the lines share the venue's budget. `order_entry` is for a
+        client that places orders.
         """
-        return lambda: self._open(credentials)
+        return lambda: self._open(credentials, order_entry)
 
     @asynccontextmanager
     async def _open(
-        self, credentials: Callable[[], Credentials] | None
+        self, credentials: Callable[[], Credentials] | None, order_entry: OrderEntry
     ) -> AsyncIterator[VenueClient]:
         await self._opened.wait()
         client = open_venue(
@@ -87,6 +90,7 @@ class Door:
             endpoints=self._endpoints,
             proxy_url=self._proxy_url,
             rate_limited=False,
+            order_entry=order_entry,
         )
         client.trades_only(self._symbols)
         async with client:

@@ -242,7 +242,7 @@ class _Assembly:
     def _account(
         self, venue: str, user: str, door: Door, budget: VenueBudget, tier: RateTier
     ) -> SupervisorSpec:
-        at = wiring.account_address(venue, user)
+        at, settings = wiring.account_address(venue, user), self._settings.venues[venue]
         credentials: Callable[[], Credentials] = partial(self._keys.credentials, user, venue)
         configuration = self._wiring.account(venue, user)
         new_reads = VenueBudget(*READ_BUDGETS[tier], kept=0)
@@ -250,11 +250,11 @@ class _Assembly:
         line = partial(
             Line,
             RISK,
-            door.opener(credentials),
+            door.opener(credentials, settings.order_entry),
             self._scales,
             budget,
             reads,
-            symbols=self._settings.venues[venue].symbols,
+            symbols=settings.symbols,
         )
         stream = partial(
             PrivateStream,

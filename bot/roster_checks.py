@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from actors.vault import MANUAL
 from bot.checking import Checker, nearest
 from bot.toml_lines import KeyPath
-from exchanges.capabilities import capabilities_of
+from exchanges.capabilities import Support, capabilities_of
 from messages.settings import (
     Environment,
     MarketSettings,
+    OrderEntry,
     RiskSettings,
     SleeveSettings,
     VaultSettings,
@@ -29,6 +30,7 @@ def check_roster(checker: Checker, document: dict[str, Any], config: "Config | N
     for name, venue in config.venues.items():
         _check_venue(checker, ("venues", name), venue)
         _check_environment(checker, name, venue)
+        _check_order_entry(checker, ("venues", name), venue)
     live = [n for n, venue in config.venues.items() if venue.environment is Environment.LIVE]
     if live and not config.live:
         text = (
@@ -104,6 +106,14 @@ def _check_environment(checker: Checker, name: str, venue: VenueSettings) -> Non
             f"{', '.join(known)}, and sim in a box"
         )
         checker.add(path, text)
+
+
+def _check_order_entry(checker: Checker, path: KeyPath, venue: VenueSettings) -> None:
+    able = capabilities_of(venue.protocol.value).websocket_orders is not Support.NONE
+    if venue.order_entry is OrderEntry.WEBSOCKET and not able:
+        name = venue.protocol.value
+        text = f'was "websocket", allowed are "auto" and "rest": {name} takes orders over REST only'
+        checker.add((*path, "order_entry"), text)
 
 
 def _check_venue(checker: Checker, path: KeyPath, venue: VenueSettings) -> None:

@@ -29,6 +29,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     immediate_or_cancel: Support = Support.NONE
     reduce_only: Support = Support.NONE
     expiry: Support = Support.NONE
+    websocket_orders: Support = Support.NONE
+    """Whether orders may be entered over the account's socket; then `order_entry` chooses."""
     environments: tuple[str, ...] = ("live",)
     """Of the venue itself; a simulation of it is ours."""
 
@@ -44,7 +46,7 @@ _BINANCE_SPOT = Capabilities(
 
 # Sources: the venues' own pages, as docs/venues.md lists them.
 CAPABILITIES: dict[str, Capabilities] = {
-    "binance": _BINANCE_SPOT,
+    "binance": msgspec.structs.replace(_BINANCE_SPOT, websocket_orders=Support.NATIVE),
     "binanceus": _BINANCE_SPOT,
     "kraken": Capabilities(
         amend=Support.NATIVE,
@@ -52,6 +54,7 @@ CAPABILITIES: dict[str, Capabilities] = {
         post_only=Support.NATIVE,
         immediate_or_cancel=Support.NATIVE,
         expiry=Support.NATIVE,
+        websocket_orders=Support.NATIVE,
     ),
 }
 

@@ -25,6 +25,8 @@ from exchanges.exchange import TrioExchange
 from exchanges.factory import build_exchange
 from exchanges.feed import Feed
 from exchanges.flight import Flight, flying
+from exchanges.order_desk import OrderDesk
+from exchanges.order_socket import OrderSocketStatistics
 from exchanges.streams import Streams, StreamStatistics
 from exchanges.types import (
     Accepted,
@@ -48,6 +50,7 @@ from exchanges.types import (
     TransferReport,
     Untrusted,
 )
+from messages.settings import OrderEntry
 from supervisor.clock import Clock
 
 T = TypeVar("T")
@@ -57,7 +60,7 @@ T = TypeVar("T")
 REQUEST_TIMEOUT_MS = 5_000
 
 
-def open_venue(
+def open_venue(  # noqa: PLR0913 - named only: all that one client can be told
     venue: str,
     clock: Clock,
     *,
@@ -67,6 +70,7 @@ def open_venue(
     on_frame: FrameHook | None = None,
     request_timeout_ms: int = REQUEST_TIMEOUT_MS,
     rate_limited: bool = True,
+    order_entry: OrderEntry = OrderEntry.REST,
 ) -> "VenueClient":
     """Return a client of `venue` (ccxt's id, such as "kraken"), to be entered with `async with`.
 
@@ -74,7 +78,8 @@ def open_venue(
     `endpoints` replaces the addresses ccxt knows. All connections go through `proxy_url`, an
     http://, https://, socks5:// or socks5h:// address, if it is given. `on_frame` sees every
     WebSocket text, redacted on private connections. `rate_limited=False` leaves pacing to the
-    caller. Raises `ValueError` for a venue that has no adapter.
+    caller. `order_entry` says by which way orders go. Raises `ValueError` for a venue that has no
+    adapter, or takes no orders that way.
     """
     adapter = adapter_for(venue)
     return VenueClient(
@@ -90,6 +95,7 @@ def open_venue(
         ),
         clock,
         on_frame=on_frame,
+        order_entry=order_entry if credentials is not None else OrderEntry.REST,
     )
 
 
@@ -102,18 +108,21 @@ class VenueClient:
         exchange: TrioExchange,
         clock: Clock,
         on_frame: FrameHook | None = None,
+        order_entry: OrderEntry = OrderEntry.REST,
     ) -> None:
         self.venue = adapter.venue
         self._adapter = adapter
         self._exchange = exchange
         self._clock = clock
         self._streams = Streams(adapter, exchange, clock, on_frame)
+        self._desk = OrderDesk(adapter, exchange, clock, order_entry, on_frame)
 
     def __repr__(self) -> str:
         return f"VenueClient({self.venue!r})"
 
     async def __aenter__(self) -> Self:
         await self._exchange.__aenter__()
+        self._desk.start()
         return self
 
     async def __aexit__(
@@ -211,7 +220,7 @@ class VenueClient:
         """Send one order, exactly once. Raises `VenueError`; AMBIGUOUS means it may be live."""
         instrument = self.instrument(ticket.symbol)
         venue_order_id = await self._call(
-            lambda: self._adapter.submit(self._exchange, ticket, instrument, self._clock.now_ns()),
+            lambda: self._desk.submit(ticket, instrument),
             Flight(is_order=True, reduces=ticket.reduces),
         )
         return Accepted(
@@ -226,10 +235,7 @@ class VenueClient:
         NOT_FOUND: it is not open. INVALID at a venue that cannot (`exchanges.capabilities`).
         """
         instrument = self.instrument(change.symbol)
-        await self._call(
-            lambda: self._adapter.amend(self._exchange, change, instrument, self._clock.now_ns()),
-            Flight(is_order=True),
-        )
+        await self._call(lambda: self._desk.amend(change, instrument), Flight(is_order=True))
 
     async def cancel(
         self, *, client_order_id: str | None = None, venue_order_id: str | None = None
@@ -237,9 +243,7 @@ class VenueClient:
         """Ask to cancel one order, by exactly one of the two ids. NOT_FOUND: it is not open."""
         if (client_order_id is None) == (venue_order_id is None):
             raise ValueError("cancel() takes exactly one of client_order_id and venue_order_id")
-        count = await self._call(
-            lambda: self._adapter.cancel(self._exchange, client_order_id, venue_order_id)
-        )
+        count = await self._call(lambda: self._desk.cancel(client_order_id, venue_order_id))
         return CancelAccepted(count=count, received_ns=self._clock.now_ns())
 
     async def cancel_all(self) -> CancelAccepted:
@@ -278,6 +282,10 @@ class VenueClient:
     def statistics(self) -> StreamStatistics:
         """Return frames, malformed frames, reconnections and drops since the client was built."""
         return self._streams.statistics()
+
+    def order_statistics(self) -> OrderSocketStatistics | None:
+        """Return the counts of the order socket; None where orders go over REST only."""
+        return self._desk.statistics()
 
     # -- inside
 

@@ -18,6 +18,7 @@ from websockets.exceptions import InvalidStatus, InvalidURI
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
+from websockets.speedups import apply_mask
 from websockets.uri import parse_uri
 
 from exchanges.tunnel import Stream, open_stream, or_close, secure
@@ -31,6 +32,8 @@ CLOSE_TIMEOUT_S = 1.0
 # The close code of a connection that broke without one (RFC 6455, section 7.4.1).
 ABNORMAL_CLOSURE = 1006
 NO_STATUS = 1005
+# RFC 6455, section 5.2: a whole text message, the mask's bit, and lengths that take more bytes.
+_TEXT_FRAME, _MASKED, _LENGTH_BYTES = b"\x81", 0x80, {126: 2, 127: 8}
 HTTPS_PORT = 443
 HTTP_PORT = 80
 
@@ -141,16 +144,16 @@ class WebSocket:
             if not data:
                 raise DialError("the connection was closed during the WebSocket handshake")
 
-    async def send_text(self, text: str) -> None:
+    async def send_text(self, text: str | bytes) -> None:
         """Send one message. Raises `BrokenConnectionError`."""
-        if not self._may_send():
+        if not self.may_send:
             raise BrokenConnectionError("the connection is closed")
-        self._protocol.send_text(text.encode())
+        self._protocol.send_text(text.encode() if isinstance(text, str) else text)
         await self._write()
 
     async def send_ping(self) -> None:
         """Send a ping; its pong arrives as `Kind.PONG`. Raises `BrokenConnectionError`."""
-        if not self._may_send():
+        if not self.may_send:
             raise BrokenConnectionError("the connection is closed")
         self._protocol.send_ping(b"")
         await self._write()
@@ -176,7 +179,9 @@ class WebSocket:
                 out.append(Received(Kind.CLOSE, self._protocol.close_code or ABNORMAL_CLOSURE))
         return out
 
-    def _may_send(self) -> bool:
+    @property
+    def may_send(self) -> bool:
+        """Whether neither side has ended the connection, as far as is known."""
         # The protocol learns of an end before the message that tells of it has been read.
         return not self.closed and self._protocol.state is State.OPEN
 
@@ -220,23 +225,41 @@ class WebSocket:
             raise BrokenConnectionError(str(error) or type(error).__name__) from error
 
     async def _flush(self) -> None:
-        async with self._send_lock:
+        # Where nobody else sends, the first byte leaves before any other task runs.
+        try:
+            self._send_lock.acquire_nowait()
+        except trio.WouldBlock:
+            await self._send_lock.acquire()
+        try:
             for data in self._protocol.data_to_send():
                 if data:
                     # Half a frame would make nonsense of what follows it.
                     await or_close(self._stream.send_all(data), self._stream)
                 elif not isinstance(self._stream, trio.SSLStream):
                     await self._stream.send_eof()
+        finally:
+            self._send_lock.release()
 
     async def aclose(self, code: int = 1000) -> None:
         """Say goodbye if the peer still listens, then close. Never raises, shielded."""
         with trio.CancelScope(shield=True):
             with trio.move_on_after(CLOSE_TIMEOUT_S):
-                is_open, self.closed = self._may_send(), True
+                is_open, self.closed = self.may_send, True
                 if is_open:
                     self._protocol.send_close(code)
                     await self._answer_control_frames()
             await trio.aclose_forcefully(self._stream)
+
+
+def unmasked(data: bytes) -> bytes:
+    """Return what one written text frame of a client carries; anything else as it is.
+
+    For who looks at what leaves: a client masks what it sends.
+    """
+    if data[:1] != _TEXT_FRAME or not data[1] & _MASKED:
+        return data
+    at = 2 + _LENGTH_BYTES.get(data[1] & ~_MASKED, 0)
+    return apply_mask(data[at + 4 :], data[at : at + 4])
 
 
 def _message(opcode: Opcode, data: bytes) -> Received:

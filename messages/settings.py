@@ -77,6 +77,16 @@ class Environment(Enum):
     """The user's."""
 
 
+class OrderEntry(Enum):
+    """By which way orders, amendments and cancellations go to a venue."""
+
+    REST = "rest"
+    WEBSOCKET = "websocket"
+    """Over the account's socket only: while that is down only cancellations leave."""
+    AUTO = "auto"
+    """Over the socket while it is up, else over REST."""
+
+
 class Faults(Enum):
     """How badly a box behaves on its own account."""
 
@@ -181,6 +191,8 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     reconcile_every_s: Annotated[int, msgspec.Meta(ge=5, le=86_400)] = 300
     by_hand: ByHand = ByHand.REPORT
     """What becomes of orders that a person places at the venue."""
+    order_entry: OrderEntry = OrderEntry.AUTO
+    """By which way orders go there."""
 
 
 class RiskSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from messages.settings import (
     Defaults,
     Environment,
     MarketSettings,
+    OrderEntry,
     Protocol,
     RateTier,
     RiskSettings,
@@ -81,7 +82,7 @@ def box(count: int) -> BoxSettings:
     )
 
 
-def settings(count: int, port: int) -> TreeSettings:
+def settings(count: int, port: int, order_entry: OrderEntry = OrderEntry.AUTO) -> TreeSettings:
     """Return a bot's settings: a sleeve on every pair, at the exchange that listens on `port`."""
     venue = VenueSettings(
         protocol=Protocol.KRAKEN,
@@ -91,6 +92,7 @@ def settings(count: int, port: int) -> TreeSettings:
         websocket_public=f"ws://127.0.0.1:{port}/v2",
         websocket_private=f"ws://127.0.0.1:{port}/v2",
         seed=SEED,
+        order_entry=order_entry,
     )
     sleeves = tuple(
         SleeveSettings(

@@ -9,6 +9,7 @@ import msgspec
 import trio
 from trio.abc import HalfCloseableStream, Listener
 
+from exchanges.websocket import unmasked
 from messages.base import tag_of
 from messages.market import BookTop
 from messages.orders import Submit
@@ -117,10 +118,11 @@ class Tracer:
 
     def wrote(self, data: bytes) -> None:
         """Note an order whose bytes the kernel has."""
-        for found in _ORDER_ID.findall(data):
+        now_ns = self._clock.now_ns()
+        for found in _ORDER_ID.findall(unmasked(data)):
             way = self._of_order.pop(found.decode(), None)
             if way is not None:
-                way.written_ns = self._clock.now_ns()
+                way.written_ns = now_ns
                 if way.is_whole:
                     self.done.append(way)
                     self._another.set()

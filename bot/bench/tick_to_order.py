@@ -18,6 +18,7 @@ from bot.measuring import (
     scaled,
 )
 from bot.tuning import settle, tune
+from messages.settings import OrderEntry
 from state.database import Database
 from state.port import store_child
 from supervisor import net
@@ -31,6 +32,8 @@ ORDERS = 300
 # Longer than that many orders take; a machine that is too slow for them says what it got.
 SECONDS_MAX = 180.0
 SYNCS = 100
+# Over the socket once it is up. Who wants REST's figures sets `OrderEntry.REST`.
+ORDER_ENTRY = OrderEntry.AUTO
 # The first orders meet code that has not run yet.
 WARM_UP_ORDERS = 5
 
@@ -97,7 +100,7 @@ class _Trading:
 
         store = TracedStore(Database.open(self._folder), tracer)
         front = (store_child(store),)
-        settings = _market.settings(self._count, port)
+        settings = _market.settings(self._count, port, ORDER_ENTRY)
         system = System(build(settings, self._folder, clock, front), store, clock)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(system.run)

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
+from exchanges.adapters.wires import OrderWire
 from exchanges.errors import Code, Rule, VenueError
 from exchanges.turns import Turn
 from exchanges.types import (
@@ -108,6 +109,10 @@ class Adapter(ABC):
 
         `api` and `path` are ccxt's: the kind of API, such as "private", and the endpoint.
         """
+        return None
+
+    def order_wire(self) -> OrderWire | None:
+        """Return what enters orders over a WebSocket, each time a new one; None: REST only."""
         return None
 
     # -- REST: every method may raise ccxt's errors and VenueError

@@ -10,7 +10,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from exchanges.adapters.base import Adapter, Decoded, Refused, Subscription, Topic
+from exchanges.adapters.binance_orders import BinanceOrders
 from exchanges.adapters.binance_streams import STATUS, BinanceStreams, plain
+from exchanges.adapters.wires import OrderWire
 from exchanges.errors import Code, Reason, Rule, VenueError
 from exchanges.timestamps import NANOSECONDS_PER_MILLISECOND
 from exchanges.types import (
@@ -98,6 +100,9 @@ class BinanceAdapter(Adapter):
                 }
             },
         }
+
+    def order_wire(self) -> OrderWire | None:
+        return BinanceOrders(self._remembered_params, self._remembered_symbol_id)
 
     # -- reference data
 
@@ -209,17 +214,25 @@ class BinanceAdapter(Adapter):
     async def submit(
         self, exchange: "TrioExchange", ticket: OrderTicket, instrument: Instrument, now_ns: int
     ) -> str:
-        self._remember(ticket)
-        answer = await exchange.privatePostOrder(self._order_params(ticket, instrument, now_ns))
+        params = self._remembered_params(ticket, instrument, now_ns)
+        answer = await exchange.privatePostOrder(params)
         order_id = answer.get("orderId")
         if not order_id:
             raise VenueError(Code.AMBIGUOUS, self.venue, "an order was answered without its id")
         return f"{instrument.venue_symbol}-{order_id}"
 
-    def _remember(self, ticket: OrderTicket) -> None:
+    def _remembered_params(
+        self, ticket: OrderTicket, instrument: Instrument, now_ns: int
+    ) -> dict[str, Any]:
+        """Return the order's parameters, and remember its symbol for who knows only its id."""
         self._symbols[ticket.client_order_id] = ticket.symbol
         if len(self._symbols) > PAGE_ROWS:
             del self._symbols[next(iter(self._symbols))]
+        return self._order_params(ticket, instrument, now_ns)
+
+    def _remembered_symbol_id(self, client_order_id: str) -> str | None:
+        symbol = self._symbols.get(client_order_id)
+        return None if symbol is None else self.instruments[symbol].venue_symbol
 
     def _order_params(
         self, ticket: OrderTicket, instrument: Instrument, now_ns: int

@@ -9,6 +9,7 @@ from exchanges.adapters.base import Decoded, Refused, Subscription, Topic
 from exchanges.adapters.binance import BinanceAdapter
 from exchanges.adapters.binance_listen import ListenKeys
 from exchanges.adapters.binance_streams import is_expiry
+from exchanges.adapters.wires import OrderWire
 
 if TYPE_CHECKING:
     from exchanges.exchange import TrioExchange
@@ -22,6 +23,10 @@ class BinanceUsAdapter(BinanceAdapter):
     def __init__(self) -> None:
         super().__init__()
         self._keys = ListenKeys(self.venue, self._streams)
+
+    def order_wire(self) -> OrderWire | None:
+        # ccxt knows no address of a WebSocket API of Binance.US: it would be Binance's own.
+        return None
 
     async def account_subscription(self, exchange: "TrioExchange", topic: Topic) -> Subscription:
         base = exchange.urls["api"]["ws"]["spot"]

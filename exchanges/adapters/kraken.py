@@ -1,4 +1,4 @@
-"""Kraken spot: REST, orders and error words. The streams are in `kraken_streams`.
+"""Kraken spot: REST, orders and error words. `kraken_streams` has the streams.
 
 Sources: docs.kraken.com/api (REST and WebSocket v2), and ccxt 4.5.90's own class.
 """
@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from exchanges.adapters.base import Adapter, Decoded, Refused, Subscription, Topic
 from exchanges.adapters.kraken_ccxt import OVERRIDES
+from exchanges.adapters.kraken_orders import KrakenOrders, deadline_text, refuse_fill_or_kill
 from exchanges.adapters.kraken_streams import KrakenStreams
+from exchanges.adapters.wires import OrderWire
 from exchanges.errors import Code, Reason, Rule, VenueError
-from exchanges.timestamps import (
-    NANOSECONDS_PER_SECOND,
-    rfc3339_text,
-    unix_seconds_ns,
-)
+from exchanges.timestamps import NANOSECONDS_PER_SECOND, unix_seconds_ns
 from exchanges.turns import Turn
 from exchanges.types import (
     AccountFee,
@@ -37,9 +35,6 @@ if TYPE_CHECKING:
 
 # What a WebSocket message costs of ccxt's REST budget of one per second: 50 subscriptions a second.
 SUBSCRIPTION_COST = 0.02
-# AddOrder's `deadline` must lie this far from now (its documentation); a longer bound is cut.
-DEADLINE_NS_MIN = 2 * NANOSECONDS_PER_SECOND
-DEADLINE_NS_MAX = 60 * NANOSECONDS_PER_SECOND
 # ClosedOrders and TradesHistory answer at most this many rows at once.
 PAGE_ROWS = 50
 # 10 000 rows: more than a day of our trading; a range that holds more is asked for in parts.
@@ -134,6 +129,9 @@ class KrakenAdapter(Adapter):
 
     def turn_of(self, api: str, path: str) -> Turn | None:
         return None if api == "public" else _TURNS.get(path, Turn.OTHER)
+
+    def order_wire(self) -> OrderWire | None:
+        return KrakenOrders()
 
     # -- reference data
 
@@ -264,8 +262,7 @@ class KrakenAdapter(Adapter):
     def _order_params(
         self, ticket: OrderTicket, price_text: Callable[[int], str], now_ns: int
     ) -> dict[str, Any]:
-        if ticket.time_in_force == "FOK":
-            raise VenueError(Code.INVALID, self.venue, "Kraken spot has no fill-or-kill orders")
+        refuse_fill_or_kill(ticket)
         params: dict[str, Any] = {"clientOrderId": ticket.client_order_id}
         if ticket.type == "limit":
             params["timeInForce"] = ticket.time_in_force
@@ -275,20 +272,8 @@ class KrakenAdapter(Adapter):
             name = "stopLossPrice" if ticket.trigger == "stop" else "takeProfitPrice"
             params[name] = price_text(ticket.trigger_ticks)
         if ticket.expires_at_ns:
-            params["deadline"] = self._deadline(ticket.expires_at_ns, now_ns)
+            params["deadline"] = deadline_text(ticket.expires_at_ns, now_ns)
         return params
-
-    def _deadline(self, expires_at_ns: int, now_ns: int) -> str:
-        ahead_ns = expires_at_ns - now_ns
-        if ahead_ns < DEADLINE_NS_MIN:
-            raise VenueError(
-                Code.INVALID,
-                self.venue,
-                f"the submit's bound is {ahead_ns / NANOSECONDS_PER_SECOND:.3f} s away, Kraken"
-                f" takes no deadline nearer than {DEADLINE_NS_MIN // NANOSECONDS_PER_SECOND} s",
-            )
-        # The text is cut to milliseconds and to Kraken's maximum: earlier is always safe.
-        return rfc3339_text(now_ns + min(ahead_ns, DEADLINE_NS_MAX))
 
     async def amend(
         self,
@@ -305,7 +290,7 @@ class KrakenAdapter(Adapter):
         if change.post_only:
             params["post_only"] = "true"
         if change.expires_at_ns:
-            params["deadline"] = self._deadline(change.expires_at_ns, now_ns)
+            params["deadline"] = deadline_text(change.expires_at_ns, now_ns)
         await exchange.privatePostAmendOrder(params)
 
     async def cancel(

@@ -202,8 +202,9 @@ class Chaos:
             self._network.is_cut = False
 
     async def _lost_ack(self) -> None:
-        body = b'{"fault":"lose_ack","target":"AddOrder","count":1}'
-        await self._venue.ask("POST", "/_box/faults/arm", body)
+        for way in (b"AddOrder", b"add_order"):
+            body = b'{"fault":"lose_ack","target":"%s","count":1}' % way
+            await self._venue.ask("POST", "/_box/faults/arm", body)
 
     async def _drop_sockets(self) -> None:
         await self._venue.ask("POST", "/_box/sockets/drop", b"{}")

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 
+from exchanges.websocket import unmasked
 from messages.base import Row
 from messages.orders import TERMINAL, OrderState
 from messages.rows import (
@@ -21,9 +22,10 @@ from supervisor import limits
 from supervisor.journal import Commit
 from supervisor.system import System
 
-_CLIENT_ID = re.compile(rb"cl_ord_id=([^&\s]+)")
-_ADD_ORDER = b"/0/private/AddOrder"
-_BUYS = b"type=buy"
+# As REST writes them, and as the order socket does.
+_CLIENT_ID = re.compile(rb"cl_ord_id(?:=|\":\")([0-9a-f-]+)")
+_ADD_ORDER = re.compile(rb"/0/private/AddOrder|\"add_order\"")
+_BUYS = re.compile(rb"type=buy|\"side\":\"buy\"")
 # More are the same trouble again.
 VIOLATIONS_KEPT = 20
 UNDER_WAY = frozenset(state.value for state in OrderState if state not in TERMINAL)
@@ -171,7 +173,8 @@ class Checks:
 
     def sent(self, data: bytes) -> None:
         """Look at what leaves the bot: an order is written once, and none against the switch."""
-        if _ADD_ORDER not in data:
+        data = unmasked(data)
+        if not _ADD_ORDER.search(data):
             return
         self.seen["orders.written"] += 1
         found = _CLIENT_ID.search(data)
@@ -179,7 +182,7 @@ class Checks:
             if found.group(1) in self._sent:
                 self.violate(f"order {found.group(1).decode()} was written twice")
             self._sent.add(found.group(1))
-        if self.switch_stands and _BUYS in data:
+        if self.switch_stands and _BUYS.search(data):
             self.violate("an entry was written while the kill switch stands")
 
     # --- at each look

@@ -62,13 +62,14 @@ def from_websocket(parameters: Mapping[str, str]) -> OrderParameters:
         side=get("side", ""),
         order_type=get("order_type", ""),
         volume=get("order_qty", ""),
-        price=get("limit_price", ""),
+        price=get("triggers.price", "") or get("limit_price", ""),
         flags="post" if get("post_only", "") == "true" else "",
         time_in_force=get("time_in_force", "").upper(),
         expire_time=get("expire_time", ""),
         deadline=get("deadline", ""),
         client_order_id=get("cl_ord_id", ""),
         user_reference=get("order_userref", ""),
+        trigger=get("triggers.reference", ""),
     )
 
 

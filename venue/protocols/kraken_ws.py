@@ -54,7 +54,7 @@ def parse_request(message: bytes) -> WebSocketRequest | None:
         request = json.loads(message, parse_float=Decimal)
         method = request["method"]
         given = request.get("params") or {}
-        parameters = {name: _text(value) for name, value in given.items()}
+        parameters = _texts(given)
         request_id = request.get("req_id")
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
@@ -63,6 +63,18 @@ def parse_request(message: bytes) -> WebSocketRequest | None:
     return WebSocketRequest(
         method, parameters, {} if request_id is None else {"req_id": request_id}
     )
+
+
+def _texts(given: Json) -> dict[str, str]:
+    """Return parameters as text; those of an object in them as `triggers.price`."""
+    inner = {
+        f"{name}.{key}": _text(each)
+        for name, value in given.items()
+        if isinstance(value, dict)
+        for key, each in value.items()
+    }
+    plain = {name: _text(v) for name, v in given.items() if not isinstance(v, dict)}
+    return plain | inner
 
 
 def _text(value: object) -> str:

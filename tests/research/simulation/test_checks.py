@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+from websockets.frames import Frame, Opcode
 
 from messages.base import Row, encode
 from messages.rows import BalanceRow, FillRow, OrderRow, SwitchRow, TransferRow
@@ -112,6 +113,20 @@ def test_an_entry_against_the_kill_switch(
     tell(checks, store, SWITCH, position=2)
     checks.sent(ENTRY.replace(b"abc", b"def").replace(b"type=buy", side))
     assert bool(checks.violations) is is_found
+
+
+def test_an_order_written_by_both_ways_or_over_the_socket_against_the_switch(
+    checks: Checks, store: Store
+) -> None:
+    frame = Frame(
+        Opcode.TEXT, b'{"method":"add_order","params":{"cl_ord_id":"abc","side":"buy"}}'
+    ).serialize(mask=True)
+    checks.sent(ENTRY)
+    checks.sent(frame)
+    assert "written twice" in checks.violations[0]
+    tell(checks, store, SWITCH)
+    checks.sent(frame)
+    assert "kill switch" in checks.violations[2]
 
 
 def test_a_position_that_its_fills_do_not_make(checks: Checks, store: Store) -> None:
