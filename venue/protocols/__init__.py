@@ -12,6 +12,7 @@ PROTOCOLS: dict[str, tuple[str, str]] = {
     "binanceus": ("venue.protocols.binance", "BinanceUs"),
     "binanceusdm": ("venue.protocols.binance", "BinanceUsdm"),
     "kraken": ("venue.protocols.kraken", "Kraken"),
+    "kucoin": ("venue.protocols.kucoin", "Kucoin"),
 }
 
 

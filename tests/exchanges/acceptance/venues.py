@@ -33,6 +33,14 @@ class Case(NamedTuple):
         "take",
     )
     can_edit: bool = True
+    edits_under_a_new_id: bool = True
+    """Whether an edited spot order gets a new id of the client's."""
+    waits_apart: bool = False
+    """Whether orders that wait for a price are asked for apart, with `trigger`."""
+    lists_all_orders: bool = True
+    """Whether open and ended orders can be asked for at once."""
+    unfilled: str = "expired"
+    """The state of an order that was to fill at once and did not."""
 
 
 def _binance(address: str) -> dict[str, Any]:
@@ -76,10 +84,36 @@ def _binanceusdm(address: str) -> dict[str, Any]:
     }
 
 
+def _kucoin(address: str) -> dict[str, Any]:
+    apis = ("public", "private", "uta", "utaPrivate")
+    return {
+        "options": {"fetchMarkets": {"types": ["spot"]}},
+        "urls": {"api": dict.fromkeys(apis, f"http://{address}")},
+    }
+
+
 CASES: dict[str, Case] = {
     "binance": Case("binance", "binance", SPOT, _binance, "spot"),
     "binanceus": Case("binanceus", "binanceus", SPOT, _binance, "spot"),
     "binanceusdm": Case(
-        "binanceusdm", "binanceusdm", PERPETUAL, _binanceusdm, "linear", has_positions=True
+        "binanceusdm",
+        "binanceusdm",
+        PERPETUAL,
+        _binanceusdm,
+        "linear",
+        has_positions=True,
+        waits_apart=True,
+    ),
+    "kucoin": Case(
+        "kucoin",
+        "kucoin",
+        SPOT,
+        _kucoin,
+        "trade",
+        book_limit=100,
+        edits_under_a_new_id=False,
+        waits_apart=True,
+        lists_all_orders=False,
+        unfilled="canceled",
     ),
 }
