@@ -2,6 +2,7 @@
 
 from actors.allocation import apply_wanted_when_flat, remaining_minor, set_pool, settle_reserve
 from actors.desk import Desk
+from actors.vault import MANUAL
 from messages.money import Acknowledged, Allocate, SetTradeable
 
 
@@ -12,6 +13,10 @@ def allocate(desk: Desk, message: Allocate) -> None:
     spare = remaining_minor(state)
     if sleeve is None or message.allocated_minor < 0:
         _refuse(desk, message, f"{message.sleeve} is no sleeve, or below zero")
+        return
+    if message.sleeve == MANUAL:
+        text = f"{MANUAL} is what you trade by hand: no strategy runs it, so it is allocated nothing"
+        _refuse(desk, message, f"{text}; name a sleeve of this vault, see `bot vaults`")
         return
     if message.allocated_minor - max(sleeve.wanted_minor, sleeve.allocated_minor) > spare:
         _refuse(

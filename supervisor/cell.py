@@ -12,6 +12,7 @@ from operator import itemgetter
 from typing import Any
 
 import trio
+from msgspec.structs import replace
 
 from messages.base import Message, encode, tag_in
 from messages.runtime import (
@@ -77,6 +78,8 @@ class Cell:
         self._snapshot: Snapshot | None = None
         self._restored = False
         self._failing = (0, 0)
+        self._retried = 0
+        """The position of the message that an operator had tried again."""
         self._stopping = False
         self._waiting_for_gate = trio.CancelScope()
         self.snapshot_ns = 0
@@ -426,8 +429,11 @@ class Cell:
         # Half a message is in this state: nobody may see or snapshot it.
         self.fold = None
         if isinstance(error, StruckError):
-            return ExitReason(Ended.STUCK, str(error), error)
-        return reason or ExitReason(Ended.CRASH, f"{type(error).__name__}: {error}", error)
+            reason = ExitReason(Ended.STUCK, str(error), error)
+        elif reason is None:
+            reason = ExitReason(Ended.CRASH, f"{type(error).__name__}: {error}", error)
+        # An operator may try as often as they like: the tree does not end by it.
+        return replace(reason, is_charged=poison[0] != self._retried)
 
     def _set_aside(self, poison: Envelope, error: str) -> None:
         position, sender, _, at_ns, body = poison[:5]
@@ -454,8 +460,10 @@ class Cell:
             item.position, discard=discard, operator=operator, reason=reason
         )
         self.blocked = None
-        self._failing = (0, 0)
         position, sender, concludes = item.position, item.sender, item.concludes
+        # It is tried once: it has crashed often enough.
+        self._failing = (position, limits.POISON_ATTEMPTS - 1)
+        self._retried = position
         if not discard:
             self.mailbox.dead -= 1
             self.mailbox.put_back(

@@ -17,6 +17,9 @@ from supervisor import limits
 from supervisor.journal import STREAMED, Envelope
 
 _WAKE: list[Envelope] = []
+# Stands in the place of the key by which market data is conflated, which no such message has: what
+# is put back goes to the lane from which it came.
+_SYSTEM_LANE = "//system"
 
 
 class MailboxStatistics(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,7 +113,7 @@ class Mailbox:
         """Take a message of the runtime's, to be handled before others."""
         self.sent += 1
         self._grow(1)
-        self._system.append(envelope)
+        self._system.append((*envelope[:5], _SYSTEM_LANE, envelope[6]))
         self._enter(_WAKE)
 
     def stash(self, bury: Callable[[Envelope], None] | None) -> None:
@@ -136,11 +139,14 @@ class Mailbox:
         return False
 
     def put_back(self, envelopes: list[Envelope]) -> None:
-        """Return messages that were taken and not handled to the head of the normal lane."""
+        """Return messages that were taken and not handled to the heads of their lanes."""
         if self._marked_taken and envelopes and envelopes[0][0] == self._marked_taken:
             self._marked[self._marked_taken] = None
         self._stream_queued += sum(1 for envelope in envelopes if envelope[6] == STREAMED)
-        self._normal[:0] = envelopes
+        # The runtime's come first in what is taken.
+        system = sum(1 for envelope in envelopes if envelope[5] is _SYSTEM_LANE)
+        self._system[:0] = envelopes[:system]
+        self._normal[:0] = envelopes[system:]
         self._grow(len(envelopes))
 
     def wake(self) -> None:

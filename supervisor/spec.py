@@ -120,6 +120,8 @@ class ExitReason(msgspec.Struct, frozen=True):
     ended: Ended
     text: str = ""
     error: BaseException | None = None
+    is_charged: bool = True
+    """Whether a restart for it counts towards its supervisor's intensity."""
 
     @property
     def is_orderly(self) -> bool:

@@ -305,7 +305,7 @@ class Supervising:
         self._later(child, self.spec.bulkhead_restart_ns)
 
     async def _restart(self, child: Child, reason: ExitReason) -> ExitReason | None:
-        if not self._may_restart():
+        if reason.is_charged and not self._may_restart():
             return self._give_up(child, reason)
         if child.state is ChildState.RUNNING:
             up_ns = self._house.clock.now_ns() - child.started_ns
@@ -316,16 +316,20 @@ class Supervising:
         child.restarts += 1
         if self.spec.strategy is not Strategy.ONE_FOR_ONE:
             await self._stop_bystanders(child)
-        child.streak += 1
-        # The first is at once, and nothing is drawn for it.
-        draw = self._house.random() if child.streak > 1 else 0
-        delay_ns = child.spec.backoff.delay_ns(child.streak, draw)
+        delay_ns = self._delay_ns(child) if reason.is_charged else 0
         if delay_ns:
             self._house.stash(child.address, is_on=True)
             child.is_stashing = True
             self._later(child, delay_ns)
             return None
         return await self._try_again(child)
+
+    def _delay_ns(self, child: Child) -> int:
+        """Count one more restart in a row and return how long to wait before it."""
+        child.streak += 1
+        # The first is at once, and nothing is drawn for it.
+        draw = self._house.random() if child.streak > 1 else 0
+        return child.spec.backoff.delay_ns(child.streak, draw)
 
     def _give_up(self, child: Child, reason: ExitReason) -> ExitReason:
         text = (

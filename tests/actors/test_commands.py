@@ -1,5 +1,8 @@
 """What an operator sets in a vault is answered: what was, what is, or why not."""
 
+from msgspec.structs import replace
+
+from actors.vault import MANUAL
 from messages.money import Acknowledged, Allocate, SetTradeable
 from messages.orders import Side
 from tests.actors.vaults import USDT, Vault, config
@@ -52,6 +55,15 @@ def test_a_refused_allocation_says_what_would_help() -> None:
     assert "1000 of Tradeable Coins remain: free some, or raise the pool" in answer.text
     assert not allocate(vault, 1, "nobody").ok
     assert vault.state.sleeves["quiet"].allocated_minor == 4_000 * USDT
+
+
+def test_what_is_traded_by_hand_is_allocated_nothing() -> None:
+    vault = Vault()
+    vault.state.sleeves[MANUAL] = replace(vault.state.sleeves["quiet"], name=MANUAL)
+    answer = allocate(vault, 1, MANUAL)
+    assert not answer.ok
+    assert "no strategy runs it" in answer.text
+    assert vault.state.sleeves[MANUAL].wanted_minor == vault.state.sleeves["quiet"].wanted_minor
 
 
 def test_the_pool_is_answered_with_before_and_after() -> None:

@@ -61,6 +61,21 @@ async def test_what_is_put_back_comes_first() -> None:
     assert box.statistics().conserved
 
 
+async def test_what_is_put_back_goes_to_the_lane_from_which_it_came() -> None:
+    box = mailbox()
+    box.put([envelope(1)])
+    box.put_system(envelope(2))
+    box.put_system(envelope(3))
+    await box.wait()
+    batch = box.take()
+    box.handled += 1
+    box.put_back(batch[1:])
+    # Whoever is blocked by a message still hears what the runtime has to say.
+    await box.wait(system_only=True)
+    assert [item[0] for item in box.take(system_only=True)] == [3]
+    assert await drained(box) == [1]
+
+
 def test_the_hard_limit_is_a_halt() -> None:
     box = mailbox()
     with pytest.raises(MailboxOverflowError, match="the hard limit is"):

@@ -214,6 +214,19 @@ async def test_a_blocked_message_can_be_retried(autojump_clock: trio.testing.Moc
         assert book(run.system, "/a").value == 79
 
 
+async def test_retries_of_an_operator_do_not_end_the_tree(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with running(root(recorder("a", poison=Poison.BLOCK), intensity=2)) as run:
+        post(run.system, "/a", Explode())
+        for tries in range(8):
+            await settled()
+            # Each retry is one try, at once, whatever came before it.
+            assert run.system.cells["/a"].incarnation == 3 + tries
+            run.system.cells["/a"].release(discard=False, operator="alice", reason="")
+        assert run.reason is None
+
+
 async def test_a_periodic_timer_outlives_a_poisonous_firing(
     autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
