@@ -15,8 +15,8 @@ def allocate(desk: Desk, message: Allocate) -> None:
         _refuse(desk, message, f"{message.sleeve} is no sleeve, or below zero")
         return
     if message.sleeve == MANUAL:
-        text = f"{MANUAL} is what you trade by hand: no strategy runs it, so it is allocated nothing"
-        _refuse(desk, message, f"{text}; name a sleeve of this vault, see `bot vaults`")
+        text = f"{MANUAL} is what you trade by hand: no strategy runs it, so nothing is allocated"
+        _refuse(desk, message, f"{text}; name another sleeve, `bot vaults` shows them")
         return
     if message.allocated_minor - max(sleeve.wanted_minor, sleeve.allocated_minor) > spare:
         _refuse(

@@ -229,9 +229,21 @@ class Daemon:
             nursery.start_soon(self._see_off, answers)
             nursery.start_soon(self._accompany, opened, answers, store, system)
             with system.sampler.installed():
-                reason = await system.run(on_open)
+                reason = await system.run(on_open, partial(self._leave, answers, store))
             nursery.cancel_scope.cancel()
         return reason
+
+    async def _leave(
+        self, answers: DaemonAnswers, store: Store, reason: ExitReason, left: list[str]
+    ) -> None:
+        """End the process beside tasks that cannot be ended: nothing that counts is in them."""
+        await answers.aclose()
+        await store.aclose()
+        code = self._verdict or exit_code_of(reason)
+        logger.error("%s could not be ended: the process ends all the same", ", ".join(left))
+        self._notifier.close()
+        logs.drop_handlers()
+        os._exit(code)
 
     async def _accompany(
         self, opened: trio.Event, answers: DaemonAnswers, store: Store, system: System

@@ -72,6 +72,11 @@ class TreeVitals:
             self._was_silent = False
             logger.warning("all answer again")
         status = [f"STATUS={summary(self._status())}"] if self.is_ready else []
+        left = self._system.unkillable if self._system is not None else []
+        if left:
+            # Nobody in this process can end it; systemd can.
+            self._notifier.tell(f"STATUS=cannot be ended: {', '.join(left)}")
+            return
         self._notifier.tell("WATCHDOG=1", *status)
 
     def silent(self, addresses: Sequence[str], patience_s: float) -> None:

@@ -114,7 +114,7 @@ class Child:
     __slots__ = (
         "_ended", "addition", "attempt", "due_ns", "is_stashing", "is_static", "is_up",
         "killed_by", "last_exit", "restarts", "runner", "scope", "spec", "started_ns", "state",
-        "streak", "waiting",
+        "streak", "task", "waiting",
     )  # fmt: skip
 
     def __init__(
@@ -136,6 +136,8 @@ class Child:
         self.attempt = 0
         """Numbers starts and waits: news of an older one is stale."""
         self.scope = trio.CancelScope()
+        self.task: trio.lowlevel.Task | None = None
+        """The incarnation's."""
         self.killed_by = KILLED
         self.waiting: trio.CancelScope | None = None
         self.is_stashing = False
@@ -170,6 +172,7 @@ class Child:
         """Have no task any more."""
         self.last_exit = reason
         self.is_up = False
+        self.task = None
         if self._ended is not None:
             self._ended.set()
             self._ended = None
@@ -201,9 +204,12 @@ class Child:
 
     def reset(self) -> None:
         """Forget a life that ended with the supervisor's own."""
-        assert not self.is_up, f"{self.address} outlived its supervisor"
+        assert not self.is_up or self.state is ChildState.UNKILLABLE, (
+            f"{self.address} outlived its supervisor"
+        )
         self.supersede()
-        self.state = ChildState.STOPPED
+        if not self.is_up:
+            self.state = ChildState.STOPPED
         self.streak = 0
 
 

@@ -15,6 +15,7 @@ from messages.runtime import Blocked, Down, Unblocked
 from supervisor import limits
 from supervisor.child import Child, ChildState, Runner
 from supervisor.clock import NANOSECONDS_PER_SECOND, Clock
+from supervisor.condemned import is_struck
 from supervisor.spec import (
     KILLED,
     NORMAL,
@@ -61,7 +62,7 @@ class House(Protocol):
         """Tell the monitors that a spec names."""
 
     def report(self, event: str, address: str, text: str) -> None:
-        """Report what a person should know: halted, escalated, unkillable."""
+        """Report what a person should know: halted, escalated."""
 
     def up(self, child: Child) -> None:
         """Enter an incarnation that begins."""
@@ -80,6 +81,21 @@ class House(Protocol):
 
     def is_known(self, address: str) -> bool:
         """Return whether anybody ever had `address`."""
+
+    def is_up(self, address: str) -> bool:
+        """Return whether an incarnation at `address` has not ended."""
+
+    def leave_behind(self, child: Child) -> None:
+        """Hear of a child that could not be ended."""
+
+    def start_task(self, run: Callable[..., Awaitable[None]], *arguments: object) -> None:
+        """Start a child's task. It is not in its supervisor's nursery: it may have to be left."""
+
+    def strike(self, tasks: Collection[trio.lowlevel.Task]) -> bool:
+        """Raise an exception in tasks that ignored their cancellation; False: that cannot be."""
+
+    def spare(self, tasks: Collection[trio.lowlevel.Task]) -> None:
+        """Strike them no more."""
 
     async def settled(self, address: str) -> None:
         """Wait until nothing of an earlier holder of `address` is on its way to the store."""
@@ -107,11 +123,13 @@ class Lifecycle:
             return None
         if child.state is ChildState.UNKILLABLE:
             if child.is_up:
-                text = f"{child.address}: its last incarnation has still not ended"
-                return ExitReason(Ended.START_FAILED, text)
+                return _still_there(child)
             child.move(ChildState.STOPPED)
         child.move(ChildState.STARTING)
         failed = self._prepare(child)
+        if failed is None and self._house.is_up(child.address):
+            # One that was left behind by an earlier holder of this place.
+            failed = _still_there(child)
         if failed is not None:
             child.move(ChildState.STOPPED)
             child.last_exit = failed
@@ -119,9 +137,8 @@ class Lifecycle:
         attempt = child.supersede()
         child.begin()
         child.started_ns = self._house.clock.now_ns()
-        assert self.nursery is not None, "a supervisor that starts children runs"
         self._house.up(child)
-        self.nursery.start_soon(self._run, child, attempt)
+        self._house.start_task(self._run, child, attempt)
         if child.runner.kind != "actor" and not await self._is_ready(child):
             child.last_exit = await self._give_up(child)
             return child.last_exit
@@ -172,6 +189,7 @@ class Lifecycle:
 
     async def _run(self, child: Child, attempt: int) -> None:
         reason = None
+        child.task = trio.lowlevel.current_task()
         try:
             with child.scope:
                 reason = await child.runner.run()
@@ -180,6 +198,10 @@ class Lifecycle:
             logger.exception("%s ended by an error of the runtime", child.address)
             leaf = worst(error)
             reason = ExitReason(Ended.CRASH, f"{type(leaf).__name__}: {leaf}", error)
+        except BaseException as error:
+            if not is_struck(error):
+                raise
+            logger.warning("%s ignored its cancellation and was struck", child.address)
         finally:
             # Also when the whole supervisor is cancelled: nothing may be left of an incarnation.
             if reason is None or (child.scope.cancel_called and reason.is_orderly):
@@ -236,15 +258,38 @@ class Lifecycle:
             child.runner.request_stop()
         return True
 
+    async def abandon(self, children: Iterable[Child]) -> None:
+        """Cancel at once whoever still runs as the supervisor ends; wait a little, then leave."""
+        left = [child for child in children if child.is_up]
+        for child in left:
+            child.kill()
+        if left and not await _within(limits.ABANDON_NS, left):
+            for child in left:
+                if child.is_up and child.state is not ChildState.UNKILLABLE:
+                    child.state = ChildState.UNKILLABLE
+                    self._house.leave_behind(child)
+
     async def _see_off(self, children: Collection[Child]) -> None:
-        await _within(limits.KILL_GRACE_NS, children)
+        if not await _within(limits.KILL_GRACE_NS, children):
+            await self._strike([child for child in children if child.is_up])
         for child in children:
             if child.is_up:
                 child.move(ChildState.UNKILLABLE)
-                self._house.report("unkillable", child.address, "it ignores cancellation")
+                self._house.leave_behind(child)
             else:
                 child.move(ChildState.STOPPED)
                 _judge(child)
+
+    async def _strike(self, children: Collection[Child]) -> None:
+        tasks = [child.task for child in children if child.task is not None]
+        if self._house.strike(tasks):
+            await _within(limits.STRIKE_NS, children)
+            self._house.spare(tasks)
+
+
+def _still_there(child: Child) -> ExitReason:
+    text = f"{child.address}: its last incarnation has still not ended"
+    return ExitReason(Ended.START_FAILED, text)
 
 
 def _judge(child: Child) -> None:

@@ -63,8 +63,12 @@ SHUTDOWN_NS = 5 * 1_000_000_000
 # A cancelled supervisor stops its children in order for this long, then all at once; shorter than
 # the grace after which whoever cancelled it gives up.
 SUPERVISOR_KILLED_NS = 1_000_000_000
-# A cancelled task that has not ended after this is reported as unkillable.
+# A cancelled task that has not ended after this is struck, and reported if that does not end it.
 KILL_GRACE_NS = 2 * 1_000_000_000
+# Then it is struck: the signal meets it within a few hundred of its steps, or it makes none.
+STRIKE_NS = 1_000_000_000
+# What a cancelled supervisor has left of its grace for children that it could not stop in order.
+ABANDON_NS = 500_000_000
 # The slowest start is an embedded venue compiling its kernels for the first time: half a minute.
 START_TIMEOUT_NS = 120 * 1_000_000_000
 # A halted bulkhead is started again after ten minutes: long enough for a venue's ban to pass, short
@@ -98,7 +102,7 @@ ADDRESS_PART_MAX = 32
 assert TURN_MESSAGES_MAX < MAILBOX_SOFT < MAILBOX_HARD, "the limits of a mailbox must be in order"
 assert STREAM_QUEUE_MAX <= MAILBOX_SOFT, "streams alone must not stop the ports"
 assert STASH_MAX <= STREAM_QUEUE_MAX, "a stash holds less than a mailbox that is read"
-assert SUPERVISOR_KILLED_NS < KILL_GRACE_NS, "a supervisor stops before it is given up"
+assert SUPERVISOR_KILLED_NS + ABANDON_NS < KILL_GRACE_NS, "a supervisor stops before it is given up"
 assert GROUP_NS_MAX < BACKLOG_NS_MAX < STORE_DOWN_NS_MAX, "alarms must come in order"
 assert GROUP_BYTES_MAX < BACKLOG_BYTES_MAX, "a group must fit into the backlog"
 assert SNAPSHOT_TAIL_BYTES < TAIL_BYTES_TOTAL, "one tail must fit into the budget of all"

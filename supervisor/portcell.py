@@ -3,7 +3,8 @@
 import logging
 from collections import deque
 from collections.abc import Iterable
-from typing import Protocol
+from types import CodeType
+from typing import ClassVar, Protocol
 
 import trio
 
@@ -180,6 +181,9 @@ class PortCell:
             await port.recover(pending, self)
             self._recover = []
         await port.run(self)
+
+    running: ClassVar[CodeType] = _recover_then_run.__code__
+    """Where a port's own code is called from, for `supervisor/condemned.py`."""
 
     def request_stop(self) -> None:
         """Ask the incarnation to end: its waits are cancelled, its shielded clean-up runs."""

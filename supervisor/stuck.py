@@ -80,6 +80,7 @@ class Sampler:
         self._collecting_ns = 0
         self._collection_began_ns = 0
         self.strikes = 0
+        self.is_installed = False
 
     # --- what a cell says around the call that runs its handlers
 
@@ -118,9 +119,11 @@ class Sampler:
         # Of processor time, not of time: an idle bot is not woken.
         signal.setitimer(signal.ITIMER_PROF, every_s, every_s)
         gc.callbacks.append(self.note_collection)
+        self.is_installed = True
         try:
             yield
         finally:
+            self.is_installed = False
             gc.callbacks.remove(self.note_collection)
             signal.setitimer(signal.ITIMER_PROF, 0)
             signal.signal(signal.SIGPROF, before)

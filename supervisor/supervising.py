@@ -169,6 +169,9 @@ class Supervising:
             return reason
         finally:
             self._life.nursery = None
+            # A cancelled supervisor leaves no task either, but those that cannot be ended.
+            with trio.CancelScope(shield=True):
+                await self._life.abandon(self._children.values())
             self._refuse_calls()
 
     def statistics(self) -> CellStatistics:

@@ -183,6 +183,10 @@ class Supervisor(Supervising):
         child = self._administered(name)
         if child.state is not ChildState.STOPPED:
             raise ChildError(_refusal(child), f"{child.address} is {_word(child)}: stop it first")
+        left = _left_behind(child)
+        if left is not None:
+            text = f"{left.address} has still not ended: what was left behind keeps its place"
+            raise ChildError(Refusal.UNKILLABLE, text)
         await self._house.settled(child.address)
         self._forget(child)
 
@@ -254,6 +258,14 @@ def _info(child: Child) -> ChildInfo:
         state=child.state,
         incarnation=child.runner.incarnation,
     )
+
+
+def _left_behind(child: Child) -> Child | None:
+    """Return whoever runs at or below a child that is stopped."""
+    if child.is_up:
+        return child
+    below = child.runner.children if isinstance(child.runner, Supervisor) else ()
+    return next((left for one in below if (left := _left_behind(one)) is not None), None)
 
 
 def _refusal(child: Child) -> Refusal:

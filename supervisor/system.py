@@ -8,7 +8,7 @@ the gate.
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 
 import trio
 
@@ -19,12 +19,13 @@ from supervisor.actor import Actor
 from supervisor.cell import Cell
 from supervisor.child import Child, Runner, Unmade
 from supervisor.clock import NANOSECONDS_PER_SECOND, Clock
+from supervisor.condemned import Condemned
 from supervisor.ids import IdFactory
 from supervisor.journal import RUNTIME, Envelope, Journal
 from supervisor.mailbox import Mailbox
 from supervisor.portcell import PortCell
 from supervisor.process import ProcessCell
-from supervisor.registry import Registry
+from supervisor.registry import Presence, Registry
 from supervisor.roster import Roster
 from supervisor.router import DeadLetter, Router
 from supervisor.spec import (
@@ -48,6 +49,10 @@ STORE_TOPIC = "/system/store"
 # How often limits are looked at: a twentieth of the journal lag that turns entries off.
 HOUSEKEEPING_NS = limits.BACKLOG_NS_MAX // 20
 Report = Callable[[str, str, str], None]
+UNKILLABLE_TEXT = (
+    "it ignores its cancellation and could not be struck: it is left behind, and systemd is not "
+    "told any more that the bot lives; stop the bot and start it again"
+)
 
 
 def _log_report(event: str, address: str, text: str) -> None:
@@ -81,6 +86,9 @@ class System:
         self.router.subscribe(SETTLED_TOPIC, Settling(self.timers, self.router.names))
         self.sampler = sampler or Sampler()
         """Strikes stuck handlers while it is installed: by who owns the process."""
+        self._tasks: trio.Nursery
+        self._condemned = Condemned(PortCell.running)
+        self._left_behind: list[Child] = []
         self.registry = Registry(self.router, self._inbox_of)
         self.router.register(self.registry, ())
         self.roster = Roster(journal)
@@ -184,6 +192,27 @@ class System:
     def is_known(self, address: str) -> bool:
         return self.router.is_known(address)
 
+    def is_up(self, address: str) -> bool:
+        return self.registry.whereis(address).presence is Presence.RUNNING
+
+    def leave_behind(self, child: Child) -> None:
+        self._left_behind = [one for one in self._left_behind if one.is_up]
+        self._left_behind.append(child)
+        self.report("unkillable", child.address, UNKILLABLE_TEXT)
+
+    def start_task(self, run: Callable[..., Awaitable[None]], *arguments: object) -> None:
+        self._tasks.start_soon(run, *arguments)
+
+    def strike(self, tasks: Collection[trio.lowlevel.Task]) -> bool:
+        if self.sampler.is_installed:
+            for task in tasks:
+                self._condemned.add(task)
+        return self.sampler.is_installed
+
+    def spare(self, tasks: Collection[trio.lowlevel.Task]) -> None:
+        for task in tasks:
+            self._condemned.remove(task)
+
     async def settled(self, address: str) -> None:
         if self.router.is_known(address):
             await self.journal.committed()
@@ -222,15 +251,24 @@ class System:
 
     # --- running
 
-    async def run(self, on_open: Callable[[], None] | None = None) -> ExitReason:
+    async def run(
+        self,
+        on_open: Callable[[], None] | None = None,
+        on_left: Callable[[ExitReason, list[str]], Awaitable[None]] | None = None,
+    ) -> ExitReason:
         """Run the tree to its end; a cancellation from outside becomes an orderly stop.
 
-        `on_open` is called once everything is restored and messages are being handled.
+        `on_open` is called once everything is restored and messages are being handled; `on_left`
+        when all has ended but children that cannot be killed, which are waited for afterwards.
         """
         async with trio.open_nursery() as outside:
             outside.start_soon(self._stop_when_cancelled)
             with trio.CancelScope(shield=True):
-                reason = await self._run_shielded(on_open)
+                async with trio.open_nursery() as self._tasks:
+                    reason = await self._run_shielded(on_open)
+                    left = self.registry.running
+                    if left and on_left is not None:
+                        await on_left(reason, left)
             outside.cancel_scope.cancel()
         return reason
 
@@ -412,6 +450,11 @@ class System:
         """Return the number of the incarnation of the actor or port at `address`; 0 for nobody."""
         cell = self.cells.get(address) or self.ports.get(address)
         return cell.incarnation if cell is not None else 0
+
+    @property
+    def unkillable(self) -> list[str]:
+        """The addresses of those that ignored their cancellation and still run."""
+        return sorted(child.address for child in self._left_behind if child.is_up)
 
     @property
     def restarts(self) -> int:

@@ -3,10 +3,11 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TextIO, TypeAlias
 
@@ -197,6 +198,29 @@ def test_an_actor_that_is_stuck_is_struck_and_the_rest_goes_on(
         assert ask(capsys, folder, "actor", "discard", "/risk", "--reason", "a test")[0] == 0
         assert ask(capsys, folder, "kill-switch", "engage", "--reason", "well")[0] == 0
         assert ask(capsys, folder, "stop")[0] == 0
+
+
+@pytest.mark.check
+def test_a_port_that_nothing_ends_does_not_hold_up_the_end_of_the_process(
+    tmp_path: Path, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "data"
+    with running(folder, config, "tests.bot.trial_left") as daemon:
+        assert ask(capsys, folder, "pause", SLEEVE)[0] == 0
+        daemon.send_signal(signal.SIGTERM)
+        assert daemon.wait(WAIT_S) == 0
+        assert daemon.stdout is not None
+        said = daemon.stdout.read()
+    assert "unkillable: /inner/immortal: it ignores its cancellation" in said
+    assert "could not be ended: the process ends all the same" in said
+    # All the others have stopped in good order: nothing is left to be folded.
+    with closing(sqlite3.connect(folder / "canopy.db")) as database:
+        assert database.execute("PRAGMA quick_check").fetchone() == ("ok",)
+    with running(folder, config) as again:
+        tree = look(capsys, folder, "tree", "/users")
+        assert '"state": "running"' in json.dumps(tree)
+        assert ask(capsys, folder, "stop")[0] == 0
+        assert again.wait(WAIT_S) == 0
 
 
 def test_a_second_bot_on_the_same_data_is_refused(

@@ -22,7 +22,8 @@ from supervisor.journal import MemoryJournal
 from supervisor.spec import ChildSpec, SupervisorSpec
 from supervisor.supervisor import Supervisor
 from supervisor.system import System
-from tests.supervisor.demo import BOOT_NS, recorder
+from tests.supervisor.demo import BOOT_NS, SECOND_NS, recorder
+from tests.supervisor.test_condemned import Shielded
 
 WATCHDOG_S = 20.0
 STATUS = StatusView(
@@ -127,6 +128,23 @@ async def test_systemd_hears_at_least_twice_per_period_while_all_answer(
             await trio.sleep(WATCHDOG_S / 2)
             words = found.heard()
             assert f"WATCHDOG=1\nSTATUS={SAID}" in words
+
+
+async def test_a_child_that_cannot_be_ended_stops_the_word(
+    autojump_clock: trio.testing.MockClock, listener: socket.socket
+) -> None:
+    async with ward(listener) as found:
+        stuck = ChildSpec(name="s", start=Shielded, shutdown_ns=SECOND_NS)
+        await found.system.root.start_child(stuck)
+        await found.system.root.terminate_child("s")
+        found.heard()
+        await trio.sleep(WATCHDOG_S / 2)
+        assert set(found.heard()) == {"STATUS=cannot be ended: /s"}
+        # It ended after all.
+        await trio.sleep(2 * WATCHDOG_S)
+        found.heard()
+        await trio.sleep(WATCHDOG_S / 2)
+        assert f"WATCHDOG=1\nSTATUS={SAID}" in found.heard()
 
 
 @pytest.mark.parametrize("address", ["/", "/venues/one", "/venues/two"])
