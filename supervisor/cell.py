@@ -428,12 +428,13 @@ class Cell:
             self.tell(Stuck(position=poison[0], used_ns=error.used_ns))
         # Half a message is in this state: nobody may see or snapshot it.
         self.fold = None
-        if isinstance(error, StruckError):
-            reason = ExitReason(Ended.STUCK, str(error), error)
-        elif reason is None:
-            reason = ExitReason(Ended.CRASH, f"{type(error).__name__}: {error}", error)
         # An operator may try as often as they like: the tree does not end by it.
-        return replace(reason, is_charged=poison[0] != self._retried)
+        is_charged = poison[0] != self._retried
+        if reason is not None:
+            return replace(reason, is_charged=is_charged)
+        if isinstance(error, StruckError):
+            return ExitReason(Ended.STUCK, str(error), error, is_charged)
+        return ExitReason(Ended.CRASH, f"{type(error).__name__}: {error}", error, is_charged)
 
     def _set_aside(self, poison: Envelope, error: str) -> None:
         position, sender, _, at_ns, body = poison[:5]

@@ -42,6 +42,8 @@ class Exited(NamedTuple):
     child: Child
     attempt: int
     reason: ExitReason
+    by_itself: bool
+    """Whether nobody cancelled it: its task can go on."""
 
 
 class House(Protocol):
@@ -104,9 +106,10 @@ class House(Protocol):
 class Lifecycle:
     """Starts and stops the children of one supervisor."""
 
-    def __init__(self, house: House, exited: Callable[[Exited], None]) -> None:
+    def __init__(self, house: House, ended: Callable[[Exited], int]) -> None:
+        """Prepare. `ended` hears of each end, and returns the attempt to make at once, or 0."""
         self._house = house
-        self._exited = exited
+        self._ended = ended
         self.nursery: trio.Nursery | None = None
         """The supervisor's, while it runs."""
         self.stop_requested = trio.Event()
@@ -125,6 +128,18 @@ class Lifecycle:
             if child.is_up:
                 return _still_there(child)
             child.move(ChildState.STOPPED)
+        failed = self.begin(child)
+        if failed is not None:
+            return failed
+        self._house.start_task(self._run, child, child.attempt)
+        if child.runner.kind != "actor" and not await self._is_ready(child):
+            child.last_exit = await self._give_up(child)
+            return child.last_exit
+        child.move(ChildState.RUNNING)
+        return None
+
+    def begin(self, child: Child) -> ExitReason | None:
+        """Make the next incarnation, for a task to run; return why it cannot be, or `IGNORED`."""
         child.move(ChildState.STARTING)
         failed = self._prepare(child)
         if failed is None and self._house.is_up(child.address):
@@ -134,15 +149,10 @@ class Lifecycle:
             child.move(ChildState.STOPPED)
             child.last_exit = failed
             return failed
-        attempt = child.supersede()
+        child.supersede()
         child.begin()
         child.started_ns = self._house.clock.now_ns()
         self._house.up(child)
-        self._house.start_task(self._run, child, attempt)
-        if child.runner.kind != "actor" and not await self._is_ready(child):
-            child.last_exit = await self._give_up(child)
-            return child.last_exit
-        child.move(ChildState.RUNNING)
         return None
 
     def _prepare(self, child: Child) -> ExitReason | None:
@@ -188,7 +198,13 @@ class Lifecycle:
         return ready
 
     async def _run(self, child: Child, attempt: int) -> None:
+        """Be a child's task: of one incarnation, and of those that follow it at once."""
+        while attempt:
+            attempt = await self._run_once(child, attempt)
+
+    async def _run_once(self, child: Child, attempt: int) -> int:
         reason = None
+        following = 0
         child.task = trio.lowlevel.current_task()
         try:
             with child.scope:
@@ -204,11 +220,13 @@ class Lifecycle:
             logger.warning("%s ignored its cancellation and was struck", child.address)
         finally:
             # Also when the whole supervisor is cancelled: nothing may be left of an incarnation.
+            by_itself = reason is not None and not child.scope.cancel_called
             if reason is None or (child.scope.cancel_called and reason.is_orderly):
                 reason = child.killed_by
             child.finish(reason)
             self._house.down(child, reason)
-            self._exited(Exited(child, attempt, reason))
+            following = self._ended(Exited(child, attempt, reason, by_itself))
+        return following
 
     # --- stopping
 

@@ -8,7 +8,6 @@ wait between restarts, and bulkheads.
 
 import logging
 import math
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -20,6 +19,7 @@ from supervisor.child import Child, ChildError, ChildState, Refusal
 from supervisor.clock import NANOSECONDS_PER_SECOND
 from supervisor.lifecycle import IGNORED, Exited, House, Lifecycle, is_supervisor
 from supervisor.mailbox import MailboxStatistics
+from supervisor.restarts import Intensity, delay_ns, forgive, waits
 from supervisor.roster import instantiate
 from supervisor.spec import (
     KILLED,
@@ -93,9 +93,11 @@ class Supervising:
         # Unbounded by number but not in fact: a child causes one event per end, start or wait, a
         # caller waits for its answer.
         self._send, self._receive = trio.open_memory_channel[_Event](math.inf)
-        self._life = Lifecycle(house, self._send.send_nowait)
+        self._life = Lifecycle(house, self._hear)
         self._calls: dict[Call, None] = {}
-        self._restart_stamps_ns: deque[int] = deque()
+        self._intensity = Intensity()
+        self._unserved = 1
+        """Events that were not served yet, and the start until it is over: 0 when idle."""
         self._started = trio.Event()
         self._shield = trio.CancelScope(shield=True)
         self._add_own_children()
@@ -112,8 +114,9 @@ class Supervising:
         self.incarnation += 1
         self._started = trio.Event()
         self._send, self._receive = trio.open_memory_channel[_Event](math.inf)
-        self._life = Lifecycle(self._house, self._send.send_nowait)
-        self._restart_stamps_ns.clear()
+        self._life = Lifecycle(self._house, self._hear)
+        self._intensity.clear()
+        self._unserved = 1
         for child in self.children:
             child.reset()
             if not (child.is_static or self.spec.durable):
@@ -128,7 +131,7 @@ class Supervising:
     def request_stop(self) -> None:
         """Ask for an end: children in reverse order of their start."""
         self._life.stop_requested.set()
-        self._send.send_nowait(_Stop())
+        self._post(_Stop())
 
     def notify(self, message: Blocked | Unblocked | Down) -> None:
         """Tell those who monitor this supervisor."""
@@ -231,7 +234,53 @@ class Supervising:
 
     # --- supervising
 
+    def _post(self, event: "_Event") -> None:
+        """Tell ourselves something, to be served between two other things."""
+        self._unserved += 1
+        self._send.send_nowait(event)
+
+    def _hear(self, exited: Exited) -> int:
+        """Hear of a child's end; return the attempt to make in its task, if it is restarted now."""
+        if exited.by_itself and self._is_plain(exited):
+            return self._restart_in_place(exited.child, exited.reason)
+        self._post(exited)
+        return 0
+
+    def _is_plain(self, exited: Exited) -> bool:
+        """Whether an end is that of an actor alone, to be restarted at once, and we are idle.
+
+        Most crashes are: then the restart need not wait for tasks to take turns.
+        """
+        child, reason = exited.child, exited.reason
+        if self._unserved or exited.attempt != child.attempt or child.runner.kind != "actor":
+            return False
+        if reason.is_orderly or reason.is_fatal or self._life.stop_requested.is_set():
+            return False
+        if child.spec.restart is Restart.TEMPORARY or len(self._started_with(child)) > 1:
+            return False
+        now_ns = self._house.clock.now_ns()
+        is_allowed = self._intensity.allows(self.spec, now_ns) and not waits(child, now_ns)
+        return is_allowed or not reason.is_charged
+
+    def _restart_in_place(self, child: Child, reason: ExitReason) -> int:
+        """Do for a plain end what is otherwise done event by event."""
+        self._tell_of_end(child, reason)
+        if reason.is_charged:
+            now_ns = self._house.clock.now_ns()
+            self._intensity.charge(now_ns)
+            forgive(child, now_ns)
+            child.streak += 1
+        child.move(ChildState.BACKOFF)
+        child.restarts += 1
+        failed = self._life.begin(child)
+        if failed is None:
+            child.move(ChildState.RUNNING)
+            return child.attempt
+        self._not_started(child, failed)
+        return 0
+
     async def _supervise(self) -> ExitReason:
+        self._unserved -= 1
         while True:
             event = await self._receive.receive()
             reason: ExitReason | None = None
@@ -248,6 +297,7 @@ class Supervising:
                 else:
                     reason = await self._try_again(event.child)
             del event  # or a child that is forgotten would be kept until the next one
+            self._unserved -= 1
             if reason is not None:
                 return reason
 
@@ -258,11 +308,7 @@ class Supervising:
 
     async def _ended(self, child: Child, reason: ExitReason) -> ExitReason | None:
         """Decide what follows from a child's end; return why we end, if we do."""
-        if child.spec.monitored_by:
-            incarnation = child.runner.incarnation
-            child.runner.notify(
-                Down(address=child.address, incarnation=incarnation, reason=str(reason))
-            )
+        self._tell_of_end(child, reason)
         restart = child.spec.restart
         if restart is Restart.PERMANENT or (restart is Restart.TRANSIENT and not reason.is_orderly):
             return await self._again(child, reason)
@@ -272,6 +318,13 @@ class Supervising:
         if not self._is_kept(child):
             self._forget(child)
         return self._after_significant(child, reason)
+
+    def _tell_of_end(self, child: Child, reason: ExitReason) -> None:
+        if child.spec.monitored_by:
+            incarnation = child.runner.incarnation
+            child.runner.notify(
+                Down(address=child.address, incarnation=incarnation, reason=str(reason))
+            )
 
     def _after_significant(self, child: Child, reason: ExitReason) -> ExitReason | None:
         """Return why we end with a child that ended by itself and is not restarted, if we do."""
@@ -308,31 +361,24 @@ class Supervising:
         self._later(child, self.spec.bulkhead_restart_ns)
 
     async def _restart(self, child: Child, reason: ExitReason) -> ExitReason | None:
-        if reason.is_charged and not self._may_restart():
-            return self._give_up(child, reason)
-        if child.state is ChildState.RUNNING:
-            up_ns = self._house.clock.now_ns() - child.started_ns
-            if up_ns > child.spec.backoff.reset_after_ns:
-                child.streak = 0
+        now_ns = self._house.clock.now_ns()
+        if reason.is_charged:
+            if not self._intensity.allows(self.spec, now_ns):
+                return self._give_up(child, reason)
+            self._intensity.charge(now_ns)
+        forgive(child, now_ns)
         if child.state is not ChildState.BACKOFF:
             child.move(ChildState.BACKOFF)
         child.restarts += 1
         if self.spec.strategy is not Strategy.ONE_FOR_ONE:
             await self._stop_bystanders(child)
-        delay_ns = self._delay_ns(child) if reason.is_charged else 0
-        if delay_ns:
+        wait_ns = delay_ns(child, self._house.random) if reason.is_charged else 0
+        if wait_ns:
             self._house.stash(child.address, is_on=True)
             child.is_stashing = True
-            self._later(child, delay_ns)
+            self._later(child, wait_ns)
             return None
         return await self._try_again(child)
-
-    def _delay_ns(self, child: Child) -> int:
-        """Count one more restart in a row and return how long to wait before it."""
-        child.streak += 1
-        # The first is at once, and nothing is drawn for it.
-        draw = self._house.random() if child.streak > 1 else 0
-        return child.spec.backoff.delay_ns(child.streak, draw)
 
     def _give_up(self, child: Child, reason: ExitReason) -> ExitReason:
         text = (
@@ -354,17 +400,20 @@ class Supervising:
             if self._life.stop_requested.is_set():
                 return None
             failed = await self._life.start(one)
-            if failed is None:
-                continue
-            if failed is IGNORED:
-                if not self._is_kept(one):
-                    self._forget(one)
-                continue
-            one.move(ChildState.BACKOFF)
-            # Told to ourselves, so that a stop or another child's end is served in between.
-            self._send.send_nowait(_StartFailed(one, one.supersede(), failed))
-            return None
+            if failed is not None and not self._not_started(one, failed):
+                return None
         return None
+
+    def _not_started(self, child: Child, failed: ExitReason) -> bool:
+        """Decide what follows from a restart that failed; return whether others may be started."""
+        if failed is IGNORED:
+            if not self._is_kept(child):
+                self._forget(child)
+            return True
+        child.move(ChildState.BACKOFF)
+        # Told to ourselves, so that a stop or another child's end is served in between.
+        self._post(_StartFailed(child, child.supersede(), failed))
+        return False
 
     def _started_with(self, child: Child) -> Sequence[Child]:
         """Return those to start when `child` is restarted, itself included, in order."""
@@ -384,27 +433,19 @@ class Supervising:
             if other.is_temporary and other.state is ChildState.STOPPED:
                 self._forget(other)
 
-    def _may_restart(self) -> bool:
-        now_ns = self._house.clock.now_ns()
-        stamps = self._restart_stamps_ns
-        while stamps and stamps[0] < now_ns - self.spec.period_ns:
-            stamps.popleft()
-        stamps.append(now_ns)
-        return len(stamps) <= self.spec.intensity
-
-    def _later(self, child: Child, delay_ns: int) -> None:
+    def _later(self, child: Child, wait_ns: int) -> None:
         attempt = child.supersede()
         child.waiting = trio.CancelScope()
-        child.due_ns = self._house.clock.now_ns() + delay_ns
+        child.due_ns = self._house.clock.now_ns() + wait_ns
         assert self._life.nursery is not None, "a supervisor that waits runs"
-        self._life.nursery.start_soon(self._wait_then_try, child, attempt, child.waiting, delay_ns)
+        self._life.nursery.start_soon(self._wait_then_try, child, attempt, child.waiting, wait_ns)
 
     async def _wait_then_try(
-        self, child: Child, attempt: int, waiting: trio.CancelScope, delay_ns: int
+        self, child: Child, attempt: int, waiting: trio.CancelScope, wait_ns: int
     ) -> None:
         with waiting:
-            await trio.sleep(delay_ns / NANOSECONDS_PER_SECOND)
-            self._send.send_nowait(_TryAgain(child, attempt))
+            await trio.sleep(wait_ns / NANOSECONDS_PER_SECOND)
+            self._post(_TryAgain(child, attempt))
 
     # --- starting and stopping
 
@@ -428,7 +469,7 @@ class Supervising:
             else:
                 # What somebody added once does not keep the rest from starting.
                 child.move(ChildState.BACKOFF)
-                self._send.send_nowait(_StartFailed(child, child.supersede(), failed))
+                self._post(_StartFailed(child, child.supersede(), failed))
         return None
 
     async def _stop_all(self) -> None:

@@ -233,7 +233,7 @@ class Supervisor(Supervising):
             raise self.gone()
         call = Call(act)
         self._calls[call] = None
-        self._send.send_nowait(call)
+        self._post(call)
         try:
             await call.answered.wait()
         finally:
