@@ -4,6 +4,8 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable
 from typing import NamedTuple
 
+Pairs = tuple[tuple[int, int], ...]
+
 
 class Level(NamedTuple):
     """One change of a level: quantity 0 removes it. `token` is what the checksum needs of it."""
@@ -18,45 +20,85 @@ class LevelBook:
 
     def __init__(self, depth: int) -> None:
         assert depth > 0, "a book has at least one level"
-        self._depth = depth
-        # Bids are keyed by the negative price, so that both lists have their best level first.
-        self._bid_keys: list[int] = []
-        self._ask_keys: list[int] = []
-        self._bids: dict[int, Level] = {}
-        self._asks: dict[int, Level] = {}
+        # Bids are keyed by the negative price, so that both sides have their best level first.
+        self._bids = _Side(depth, -1)
+        self._asks = _Side(depth, 1)
 
     def apply(self, bids: Iterable[Level], asks: Iterable[Level]) -> None:
         """Take a frame's changes."""
-        for level in bids:
-            _set(self._bid_keys, self._bids, -level.price_ticks, level)
-        for level in asks:
-            _set(self._ask_keys, self._asks, level.price_ticks, level)
-        _cut(self._bid_keys, self._bids, self._depth)
-        _cut(self._ask_keys, self._asks, self._depth)
+        self._bids.apply(bids)
+        self._asks.apply(asks)
 
     def crossed(self) -> bool:
         """Return whether the best bid is at or above the best ask."""
-        return bool(self._bid_keys and self._ask_keys and -self._bid_keys[0] >= self._ask_keys[0])
+        bids, asks = self._bids.keys, self._asks.keys
+        return bool(bids and asks and -bids[0] >= asks[0])
+
+    def bid_pairs(self, count: int) -> Pairs:
+        """Return the best `count` bids as (ticks, lots), best first."""
+        return self._bids.best(count)
+
+    def ask_pairs(self, count: int) -> Pairs:
+        """Return the best `count` asks as (ticks, lots), best first."""
+        return self._asks.best(count)
+
+    def bid_text(self, count: int) -> str:
+        """Return the tokens of the best `count` bids, best first, in one text."""
+        return self._bids.text(count)
+
+    def ask_text(self, count: int) -> str:
+        """Return the tokens of the best `count` asks, best first, in one text."""
+        return self._asks.text(count)
 
     def bids(self, count: int) -> list[Level]:
         """Return the best `count` bids, best first."""
-        return [self._bids[key] for key in self._bid_keys[:count]]
+        return self._bids.levels(count)
 
     def asks(self, count: int) -> list[Level]:
         """Return the best `count` asks, best first."""
-        return [self._asks[key] for key in self._ask_keys[:count]]
+        return self._asks.levels(count)
 
 
-def _set(keys: list[int], levels: dict[int, Level], key: int, level: Level) -> None:
-    if level.quantity_lots:
-        if key not in levels:
-            insort(keys, key)
-        levels[key] = level
-    elif levels.pop(key, None) is not None:
-        del keys[bisect_left(keys, key)]
+class _Side:
+    """One side. What is read of it is kept until it changes: most frames change one side only."""
 
+    def __init__(self, depth: int, sign: int) -> None:
+        self._depth = depth
+        self._sign = sign
+        self.keys: list[int] = []
+        self._pairs: dict[int, tuple[int, int]] = {}
+        self._tokens: dict[int, str] = {}
+        self._best: tuple[int, Pairs] | None = None
+        self._text: tuple[int, str] | None = None
 
-def _cut(keys: list[int], levels: dict[int, Level], depth: int) -> None:
-    for key in keys[depth:]:
-        del levels[key]
-    del keys[depth:]
+    def apply(self, levels: Iterable[Level]) -> None:
+        keys, pairs, tokens, sign = self.keys, self._pairs, self._tokens, self._sign
+        for level in levels:
+            self._best = self._text = None
+            ticks, lots, token = level
+            key = sign * ticks
+            if lots:
+                if key not in pairs:
+                    insort(keys, key)
+                pairs[key] = (ticks, lots)
+                tokens[key] = token
+            elif pairs.pop(key, None) is not None:
+                del tokens[key]
+                del keys[bisect_left(keys, key)]
+        if len(keys) > self._depth:
+            for key in keys[self._depth :]:
+                del pairs[key], tokens[key]
+            del keys[self._depth :]
+
+    def best(self, count: int) -> Pairs:
+        if self._best is None or self._best[0] != count:
+            self._best = (count, tuple(map(self._pairs.__getitem__, self.keys[:count])))
+        return self._best[1]
+
+    def text(self, count: int) -> str:
+        if self._text is None or self._text[0] != count:
+            self._text = (count, "".join(map(self._tokens.__getitem__, self.keys[:count])))
+        return self._text[1]
+
+    def levels(self, count: int) -> list[Level]:
+        return [Level(*self._pairs[key], self._tokens[key]) for key in self.keys[:count]]

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import trio
 
@@ -16,6 +16,34 @@ EVENTS_WAITING_MAX = 10_000
 
 class FeedClosedError(Exception):
     """The feed or its client was closed; there will be no more events."""
+
+
+class Bell:
+    """Lets one task read many feeds: it is woken once for all of them that have something.
+
+    A task for each would be woken and put to sleep at every event, which costs more than reading.
+    """
+
+    def __init__(self) -> None:
+        self._rung: list[Feed[Any]] = []
+        self._lot = trio.lowlevel.ParkingLot()
+
+    def ring(self, feed: "Feed[Any]") -> None:
+        """Note that `feed` has something."""
+        self._rung.append(feed)
+        if self._lot:
+            self._lot.unpark()
+
+    async def rung(self) -> "list[Feed[Any]]":
+        """Wait until there is something to read; return the feeds, in order of their first event.
+
+        Each is to be read until it is empty: it rings again only when it was.
+        """
+        await trio.lowlevel.checkpoint()
+        while not self._rung:
+            await self._lot.park()
+        rung, self._rung = self._rung, []
+        return rung
 
 
 class Feed(Generic[T]):
@@ -33,6 +61,7 @@ class Feed(Generic[T]):
         self._events: deque[T] = deque()
         self._lot = trio.lowlevel.ParkingLot()
         self._closed = False
+        self._bell: Bell | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -63,6 +92,11 @@ class Feed(Generic[T]):
             await self._lot.park()
         return self._events.popleft()
 
+    @property
+    def waiting(self) -> int:
+        """How many events can be read at once."""
+        return len(self._events)
+
     def receive_nowait(self) -> T:
         """Return the next event. Raises `trio.WouldBlock` when none waits, or `FeedClosedError`."""
         if self._events:
@@ -70,6 +104,12 @@ class Feed(Generic[T]):
         if self._closed:
             raise FeedClosedError(f"{self.topic}: the feed is closed")
         raise trio.WouldBlock
+
+    def attach(self, bell: Bell) -> None:
+        """Have `bell` rung whenever the feed was empty and is not any more."""
+        self._bell = bell
+        if self._events:
+            bell.ring(self)
 
     def close(self) -> None:
         """End the subscription; events that already wait can still be read. Idempotent."""
@@ -86,8 +126,11 @@ class Feed(Generic[T]):
             return True
         if len(self._events) >= EVENTS_WAITING_MAX:
             return False
+        if self._bell is not None and not self._events:
+            self._bell.ring(self)
         self._events.append(event)
-        self._lot.unpark()
+        if self._lot:
+            self._lot.unpark()
         return True
 
     def newest(self) -> T | None:

@@ -1,62 +1,52 @@
-"""How one symbol's stream stands: trusted or why not, and how often it fell silent in a row."""
-
-from typing import ClassVar
+"""How one symbol stands: trusted, or which of its streams speaks against it."""
 
 from messages.market import StreamTrust
 
-# A market that is closed for the weekend is asked again every ten minutes.
-SILENCE_S_MAX = 600.0
+BOOK = "book"
 
 
 class Health:
-    """Trust and strikes of one symbol. Methods return the changes to publish: one or none."""
+    """The trust of one symbol. Methods return the changes to publish: one or none.
 
-    RECONNECT: ClassVar[int] = 2
-    """The strike at which the connection is given up; at the first it is resubscribed."""
-    ALERT: ClassVar[int] = 3
-    """The strike at which a person is told."""
+    A symbol is trusted while none of its streams (`book`, `trades`, `candles`) is distrusted.
+    """
 
-    def __init__(self, venue: str, symbol: str, silence_s: float) -> None:
+    def __init__(self, venue: str, symbol: str) -> None:
         self._venue = venue
         self._symbol = symbol
-        self._silence_s = silence_s
         self._alerted = ""
-        self.strikes = 0
-        self.reason = "no data yet"
-        """Why it is untrusted; "" while it is trusted."""
+        self._against = {BOOK: "no data yet"}
 
     @property
-    def silence_s(self) -> float:
-        """How long it may be silent now; longer once everything has been tried."""
-        doublings = max(0, self.strikes - self.ALERT)
-        return min(SILENCE_S_MAX, self._silence_s * float(1 << min(doublings, 16)))
+    def reason(self) -> str:
+        """Why it is untrusted; "" while it is trusted."""
+        for stream, reason in self._against.items():
+            return reason if stream == BOOK else f"{stream}: {reason}"
+        return ""
 
-    def heard(self) -> tuple[StreamTrust, ...]:
-        """Note a valid book."""
-        self.strikes = 0
-        if not self.reason:
+    def heard(self, stream: str) -> tuple[StreamTrust, ...]:
+        """Note that a stream can be believed."""
+        if self._against.pop(stream, None) is None:
             return ()
-        self.reason = ""
-        self._alerted = ""
+        if not self._against:
+            self._alerted = ""
         return (self.standing(),)
 
-    def distrust(self, reason: str) -> tuple[StreamTrust, ...]:
-        """Note why the stream cannot be believed; told once until it can again."""
-        was_trusted = not self.reason
-        self.reason = reason
+    def distrust(self, stream: str, reason: str) -> tuple[StreamTrust, ...]:
+        """Note why a stream cannot be believed; told once until the symbol is trusted again."""
+        was_trusted = not self._against
+        self._against[stream] = reason
         return (self.standing(),) if was_trusted else ()
 
-    def strike(self) -> None:
-        """Note one more silence."""
-        self.strikes += 1
+    def distrusted(self, stream: str) -> bool:
+        """Return whether one of the streams speaks against the symbol."""
+        return stream in self._against
 
     def standing(self) -> StreamTrust:
-        """Return how the stream stands."""
+        """Return how the symbol stands."""
+        reason = self.reason
         return StreamTrust(
-            venue=self._venue,
-            symbol=self._symbol,
-            trusted=not self.reason,
-            reason=self.reason,
+            venue=self._venue, symbol=self._symbol, trusted=not reason, reason=reason
         )
 
     def first_alert(self, text: str) -> bool:

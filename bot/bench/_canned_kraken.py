@@ -71,16 +71,23 @@ def answers() -> dict[str, bytes]:
     book = {name: [[*each, 1] for each in levels] for name, levels in
             (("bids", BIDS), ("asks", ASKS))}  # fmt: skip
     results = {"AssetPairs": {"ETHUSDT": PAIR}, "Assets": ASSETS, "Depth": {"ETHUSDT": book}}
-    return {name: _http({"error": [], "result": result}) for name, result in results.items()}
+    return {name: http({"error": [], "result": result}) for name, result in results.items()}
 
 
-def _http(document: object) -> bytes:
+def http(document: object) -> bytes:
+    """Return an answer that is `document`."""
     body = json.dumps(document)
     head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
     return f"{head}\r\n\r\n{body}".encode()
 
 
-def frame(kind: str, bids: Levels, asks: Levels, after: tuple[Levels, Levels]) -> bytes:
+def frame(
+    kind: str,
+    bids: Levels,
+    asks: Levels,
+    after: tuple[Levels, Levels],
+    symbol: str = SYMBOL,
+) -> bytes:
     """Return a book's frame, as text; its checksum is that of the book `after` it."""
     digits = "".join(
         price.replace(".", "").lstrip("0") + size.replace(".", "").lstrip("0")
@@ -91,7 +98,7 @@ def frame(kind: str, bids: Levels, asks: Levels, after: tuple[Levels, Levels]) -
         for name, levels in (("bids", bids), ("asks", asks))
     )
     return (
-        f'{{"channel":"book","type":"{kind}","data":[{{"symbol":"{SYMBOL}",{sides},'
+        f'{{"channel":"book","type":"{kind}","data":[{{"symbol":"{symbol}",{sides},'
         f'"checksum":{zlib.crc32(digits.encode())},"timestamp":"2024-07-18T12:00:00.123456Z"}}]}}'
     ).encode()
 

@@ -28,8 +28,20 @@ def names() -> list[str]:
     metavar="DIR",
     help="Measure on the disk of this folder; default: the system's folder for temporary files.",
 )
+@click.option(
+    "--seconds",
+    type=click.FloatRange(1, 3_600),
+    help="How long to measure, of a benchmark that lasts a time of its own (feeds).",
+)
 @json_option
-def command(name: str | None, data_dir: str | None, *, only_list: bool, as_json: bool) -> None:
+def command(
+    name: str | None,
+    data_dir: str | None,
+    seconds: float | None,
+    *,
+    only_list: bool,
+    as_json: bool,
+) -> None:
     r"""Measure what NAME stands for on this machine; without NAME, list what can be measured.
 
     Each figure is printed beside what it must reach and what it is compared with, measured in the
@@ -39,6 +51,7 @@ def command(name: str | None, data_dir: str | None, *, only_list: bool, as_json:
     Example:
       bot bench
       bot bench bus --json
+      bot bench feeds --seconds 600
 
     \b
     JSON: an object with name, figures, compared_with, environment; units are in the figures' names.
@@ -50,7 +63,7 @@ def command(name: str | None, data_dir: str | None, *, only_list: bool, as_json:
     if name not in names():
         raise click.BadParameter(f"{name} is none of {', '.join(names())}", param_hint="NAME")
     benchmark = _load(name)
-    result = _measure(benchmark, data_dir)
+    result = _measure(benchmark, data_dir, _scale(benchmark, seconds))
     if as_json:
         print_json(result)
     else:
@@ -64,7 +77,16 @@ def _load(name: str) -> "Benchmark":
     return cast("Benchmark", module)
 
 
-def _measure(benchmark: "Benchmark", data_dir: str | None) -> "Figures":
+def _scale(benchmark: "Benchmark", seconds: float | None) -> float:
+    if seconds is None:
+        return 1.0
+    usual: float | None = getattr(benchmark, "SECONDS", None)
+    if usual is None:
+        raise click.BadParameter("only `feeds` is told how long", param_hint="--seconds")
+    return seconds / usual
+
+
+def _measure(benchmark: "Benchmark", data_dir: str | None, scale: float) -> "Figures":
     import tempfile
     from pathlib import Path
 
@@ -72,7 +94,7 @@ def _measure(benchmark: "Benchmark", data_dir: str | None) -> "Figures":
         raise click.BadParameter(f"{data_dir} is no folder: make it first", param_hint="--data-dir")
     # A folder of its own: what runs below --data-dir is neither read nor touched.
     with tempfile.TemporaryDirectory(prefix="bot-bench-", dir=data_dir) as folder:
-        return benchmark.run(Path(folder))
+        return benchmark.run(Path(folder), scale)
 
 
 def _list(*, as_json: bool) -> None:

@@ -194,8 +194,8 @@ class KrakenStreams:
             raise
         event = Book(
             symbol=symbol,
-            bids=tuple((level[0], level[1]) for level in book.bids(depth)),
-            asks=tuple((level[0], level[1]) for level in book.asks(depth)),
+            bids=book.bid_pairs(depth),
+            asks=book.ask_pairs(depth),
             snapshot=snapshot,
             at_ns=rfc3339_ns(row["timestamp"]) if "timestamp" in row else 0,
             received_ns=now_ns,
@@ -203,8 +203,8 @@ class KrakenStreams:
         return [Decoded(topic, event)]
 
     def _check(self, book: LevelBook, claimed: int, topic: Topic) -> None:
-        levels = book.asks(CHECKSUM_LEVELS) + book.bids(CHECKSUM_LEVELS)
-        computed = zlib.crc32("".join(level.token for level in levels).encode())
+        text = book.ask_text(CHECKSUM_LEVELS) + book.bid_text(CHECKSUM_LEVELS)
+        computed = zlib.crc32(text.encode())
         if computed != claimed:
             raise StreamError(topic, "checksum", f"ours is {computed}, the venue's {claimed}")
         if book.crossed():

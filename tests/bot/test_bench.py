@@ -16,6 +16,7 @@ SCALES = {
     "bus": 0.02,
     "children": 0.01,
     "commit": 0.02,
+    "feeds": 0.05,
     "footprint": 0.03,
     "idle": 0.05,
     "journal": 0.02,
@@ -28,7 +29,7 @@ SCALES = {
     "tick-to-order": 0.01,
 }
 # They start whole bots and exchanges: seconds on a free machine, more on this one.
-LONG = {"footprint", "recovery", "rest", "sockets", "tick-to-order"}
+LONG = {"feeds", "footprint", "recovery", "rest", "sockets", "tick-to-order"}
 UNITS = ("_per_s", "_ms", "_us", "_mb", "_percent", "_bytes", "_ns_per_hop", "_ns_per_message")
 COUNTS = {
     "start_times_dearer",
@@ -110,6 +111,13 @@ def test_json_is_the_documents_names(capsys: pytest.CaptureFixture[str]) -> None
 def test_an_unknown_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["bench", "nothing"]) == 2
     assert "restart" in capsys.readouterr().err
+
+
+def test_seconds_are_only_for_what_is_measured_for_a_time(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert cli.run(["bench", "bus", "--seconds", "5"]) == 2
+    assert "feeds" in capsys.readouterr().err
 
 
 def test_a_folder_that_is_not_there_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

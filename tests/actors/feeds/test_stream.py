@@ -12,7 +12,7 @@ from actors.feeds.stream import MarketFeed
 from exchanges.errors import Code
 from exchanges.types import Book, Candle, PublicTrade, Subscribed, Untrusted
 from messages.market import BookTop, InstrumentListed, StreamTrust, Trade
-from messages.money import Alert
+from messages.money import Alert, Severity
 from tests.actors.port_context import RecordingContext, running
 from tests.actors.trading import ALERTS
 from tests.actors.venue_client import LISTED, TinyClient
@@ -153,8 +153,63 @@ async def test_silence_resubscribes_then_reconnects_then_alerts(
         await trio.sleep(3_600)
         assert len(context.sent_to(ALERTS)) == 1
         assert (client.opened, len(client.feeds["book"]) < 20) == (2, True)
+        # The last pause between two subscriptions.
+        await trio.sleep(31)
         await client.put("book", BOOK)
+        assert trust(context)[-1] == (False, "trades: no trades for 600 s")
+
+
+async def test_trades_that_stay_away_are_asked_for_again_and_told_of_in_the_end(
+    autojump_clock: MockClock,
+) -> None:
+    client = TinyClient()
+    async with feeding(client) as context:
+
+        async def keep_books_coming() -> None:
+            while True:
+                await client.put("book", BOOK)
+                await client.put("candles", SUBSCRIBED)
+                await trio.sleep(10)
+
+        context.nursery.start_soon(keep_books_coming)
+        await trio.sleep(301)
+        assert trust(context)[-1] == (False, "trades: no trades for 300 s")
+        assert len(client.feeds["trades"]) == 2
+        await client.put("trades", SUBSCRIBED)
+        assert trust(context)[-1] == (True, ""), "the venue has answered: nothing is missed"
+        await trio.sleep(602)
+        (alert,) = context.sent_to(ALERTS)
+        assert isinstance(alert, Alert)
+        assert alert.severity is Severity.NOTICE
+        assert "has had no trades for long" in alert.text
+    assert client.opened == 1, "a new connection would only cost the others"
+
+
+async def test_a_gap_of_trades_is_untrusted_until_the_venue_answers_anew(
+    autojump_clock: MockClock,
+) -> None:
+    client = TinyClient()
+    async with feeding(client) as context:
+        await client.put("book", BOOK)
+        await client.put("trades", replace(GAP, stream="trades", kind="sequence"))
+        assert trust(context)[-1] == (False, "trades: sequence: differs")
+        await client.put("trades", SUBSCRIBED)
         assert trust(context)[-1] == (True, "")
+
+
+async def test_a_tree_that_was_full_is_no_silence(autojump_clock: MockClock) -> None:
+    client = TinyClient()
+    async with feeding(client) as context:
+        await client.put("book", BOOK)
+        context.readable = trio.Event()
+        await client.put("book", BOOK)
+        await trio.sleep(40)
+        assert trust(context)[-1] == (True, ""), "nobody has read: nobody can say"
+        context.readable.set()
+        await trio.sleep(29)
+        assert trust(context)[-1] == (True, "")
+        await trio.sleep(2)
+        assert trust(context)[-1] == (False, "no book for 30 s")
 
 
 async def test_a_connection_that_fails_is_made_again_with_backoff(
