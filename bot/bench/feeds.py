@@ -19,7 +19,7 @@ REQUIRED = (
     Required("end_lag_p99_ms", 500),
     Required("high_end_lag_p50_ms", 100),
 )
-OURS, STOCK = "bot.bench._feeds_ours", "bot.bench._feeds_stock"
+OURS, STOCK = "bot.bench._feeds_ours", "bot.bench._ccxt_stock_books"
 COMPARED = ("cpu_us", "loop_cpu_us", "start_lag_p50_ms", "end_lag_p50_ms", "busy_percent")
 
 

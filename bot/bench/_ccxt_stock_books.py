@@ -3,17 +3,17 @@
 import asyncio
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 from bot.bench._canned_books import symbols
 from bot.bench._ccxt_sides import config
 from bot.bench._feeds_sides import PERIODS, POLL_S, Ages, Meter
 from exchanges.ccxt_names import exchange_class
+from exchanges.json_text import Json
 from exchanges.timestamps import NANOSECONDS_PER_MILLISECOND
 from supervisor.clock import wall_ns
 
 
-async def follow(exchange: Any, symbol: str, ages: Ages) -> None:  # noqa: ANN401 - ccxt has no types
+async def follow(exchange: Json, symbol: str, ages: Ages) -> None:
     """Watch one book, as a user of ccxt does."""
     while True:
         book = await exchange.watch_order_book(symbol)
