@@ -46,7 +46,7 @@ from messages.settings import (
 from supervisor.clock import Clock
 from supervisor.spec import AutoShutdown, ChildSpec, Poison, Strategy, SupervisorSpec
 from supervisor.system import STORE_TOPIC
-from venue.keys import account_key
+from venue.keys import key_for
 
 # A passing fault is tried again at once, poison is set aside at its second crash: five restarts in
 # ten seconds are a part that is broken, not a message.
@@ -334,7 +334,7 @@ class _Assembly:
     def _generated_keys(self) -> dict[tuple[str, str], Credentials]:
         """Return the keys of accounts at boxes, embedded or standing alone."""
         return {
-            (user, name): Credentials(*account_key(name, user, self._seed(venue)))
+            (user, name): Credentials(*key_for(venue.protocol.value, name, user, self._seed(venue)))
             for name, venue in self._settings.venues.items()
             for user in self._wiring.users_at(name)
             if venue.environment is Environment.SIM

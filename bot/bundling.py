@@ -40,7 +40,7 @@ from state.sql import fetch_all
 from supervisor.clock import NANOSECONDS_PER_SECOND, ManualClock, wall_ns
 from supervisor.fold import Fold
 from supervisor.journal import RecordedTurn, Snapshot
-from venue.keys import account_key, account_passphrase
+from venue.keys import account_passphrase, key_for
 
 LIBRARIES = ("trio", "msgspec", "apsw", "numpy", "numba", "ccxt")
 # A person who looks into a moment wants what led to it, and what came of it.
@@ -165,7 +165,7 @@ def secrets(settings: TreeSettings, environment: Environment) -> list[str]:
         for user in settings.roster.users
         for seed in {venue.seed, venue.box.seed if venue.box else venue.seed}
         for text in (
-            *account_key(name, user.name, seed),
+            *key_for(venue.protocol.value, name, user.name, seed),
             account_passphrase(name, user.name, seed),
         )
     ]

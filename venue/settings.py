@@ -16,7 +16,7 @@ from venue.config import (
     RateTier,
     VenueConfig,
 )
-from venue.keys import account_key, account_passphrase
+from venue.keys import account_passphrase, key_for
 from venue.market import MarketSpec
 from venue.protocols import PROTOCOLS, protocol_named
 
@@ -47,7 +47,7 @@ def box_config(
             _market(_listed(market, protocol), settings.seed, at)
             for at, market in enumerate(settings.markets)
         ),
-        accounts=tuple(_account(venue, user, settings) for user in users),
+        accounts=tuple(_account((venue, protocol), user, settings) for user in users),
         seed=settings.seed,
         fault_profile=FaultProfileName(settings.faults.value),
         rate_tier=RateTier(settings.rate_tier.value),
@@ -56,8 +56,9 @@ def box_config(
     )
 
 
-def _account(venue: str, user: str, settings: BoxSettings) -> AccountConfig:
-    api_key, secret = account_key(venue, user, settings.seed)
+def _account(at: tuple[str, str], user: str, settings: BoxSettings) -> AccountConfig:
+    venue, protocol = at
+    api_key, secret = key_for(protocol, venue, user, settings.seed)
     return AccountConfig(
         name=user,
         api_key=api_key,

@@ -4,7 +4,7 @@ The account is an upgraded one: orders go to the `hf` endpoints, as ccxt sends t
 account. An endpoint is the path behind its version: `hf/orders`, `ua/account/mode`.
 """
 
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import msgspec
 
@@ -26,6 +26,7 @@ from venue.protocols.kucoin_sockets import Sockets
 from venue.protocols.kucoin_streams import PublicTopics
 from venue.protocols.kucoin_user import UserTopics
 from venue.refusals import RefusedError
+from venue.routes import Route, Routes
 from venue.rules import ClientIds, Rules
 from venue.websocket import WebSocketSession
 
@@ -44,13 +45,6 @@ FEES = (
     (400_000_000, 600, 0),
     (800_000_000, 500, 0),
 )
-
-
-class _Route(NamedTuple):
-    """Which endpoint a request is for, and the parts of its path that are parameters."""
-
-    endpoint: str
-    parameters: dict[str, str]
 
 
 class Kucoin(VenueProtocol):
@@ -79,8 +73,7 @@ class Kucoin(VenueProtocol):
         self._sockets = Sockets(engine, self._topics, self._user)
         self._methods = AccountEndpoints(engine, self._public).methods | self._private.methods
         names = {endpoint for _, endpoint in self._methods} | set(self._public.methods)
-        # What is named in full goes before what has parameters in its path.
-        self._routes = sorted((name.split("/") for name in names), key=lambda r: "{" in str(r))
+        self._routes = Routes(names)
 
     @classmethod
     def check_account(cls, account: AccountConfig) -> None:
@@ -123,7 +116,7 @@ class Kucoin(VenueProtocol):
         body = {"code": "503000", "msg": "Service unavailable"}
         return HttpReply(_UNAVAILABLE, msgspec.json.encode(body))
 
-    def _route(self, request: HttpRequest) -> _Route | None:
+    def _route(self, request: HttpRequest) -> Route | None:
         parts = [part for part in request.path.split("/") if part]
         if parts[:1] != ["api"]:
             return None
@@ -131,12 +124,8 @@ class Kucoin(VenueProtocol):
             parts = ["api", "ua", *parts[1:2], *parts[3:]]
         asked = parts[_VERSION_PARTS:]
         if len(asked) == 1 and asked[0] in _BULLETS:
-            return _Route(asked[0], {})
-        for route in self._routes:
-            found = _matched(route, asked)
-            if found is not None:
-                return _Route("/".join(route), found)
-        return None
+            return Route(asked[0], {})
+        return self._routes.find(asked)
 
     def _result(self, request: HttpRequest, now_ns: int) -> tuple[object, Headers]:
         route = self._route(request)
@@ -181,19 +170,6 @@ class Kucoin(VenueProtocol):
 
     def revoke_tokens(self) -> None:
         self._sockets.revoke_tokens()
-
-
-def _matched(route: list[str], asked: list[str]) -> dict[str, str] | None:
-    """Return the parameters in a path, None when it is not this route's."""
-    if len(route) != len(asked):
-        return None
-    found: dict[str, str] = {}
-    for wanted, part in zip(route, asked, strict=True):
-        if wanted.startswith("{"):
-            found[wanted.strip("{}")] = part
-        elif wanted != part:
-            return None
-    return found
 
 
 def _parameters(request: HttpRequest) -> dict[str, str]:

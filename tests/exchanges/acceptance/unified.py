@@ -4,6 +4,7 @@ Two boxes with one seed and clocks that only move when told are alike to the las
 that both classes return is compared; and what was seen is held to what a venue owes its clients.
 """
 
+import re
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Protocol
@@ -69,13 +70,14 @@ async def _orders(side: Side, case: Case, seen: dict[str, Untyped]) -> None:
         "post-only": ("limit", "buy", low, {"postOnly": True}),
         "ioc": ("limit", "buy", low, {"timeInForce": "IOC"}),
         "fok": ("limit", "buy", low, {"timeInForce": "FOK"}),
-        "stop": ("market", "sell", None, {"triggerPrice": low}),
-        "stop-limit": ("limit", "sell", low, {"triggerPrice": low}),
+        "stop": ("market", "sell", None, {case.stop_price: low}),
+        "stop-limit": ("limit", "sell", low, {case.stop_price: low}),
         "take": ("market", "sell", None, {"takeProfitPrice": high}),
+        "take-limit": ("limit", "sell", high, {"takeProfitPrice": high}),
     }
     for number, name in enumerate(case.order_types):
         kind, way, price, params = kinds[name]
-        params = {**params, "clientOrderId": _id(number)}
+        params = {**params, **_id(case, number)}
         placed = await exchange.create_order(symbol, kind, way, AMOUNT, price, params)
         await side.advance(1)
         waits = {"trigger": True} if "Price" in str(params) and case.waits_apart else {}
@@ -86,24 +88,31 @@ async def _orders(side: Side, case: Case, seen: dict[str, Untyped]) -> None:
             found.append(await exchange.fetch_order(placed["id"], symbol, {**waits}))
         seen[f"{name} order"] = found
     if case.can_edit:
-        params = {"clientOrderId": _id(90)}
+        params = _id(case, 90)
         placed = await exchange.create_order(symbol, "limit", "buy", AMOUNT, low, params)
         is_renamed = case.edits_under_a_new_id and not case.has_positions
-        more = {"clientOrderId": _id(91)} if is_renamed else {}
+        more = _id(case, 91) if is_renamed else {}
         edited = await exchange.edit_order(
             placed["id"], symbol, "limit", "buy", 2 * AMOUNT, low, more
         )
-        seen["edited"] = [edited, await exchange.fetch_order(edited["id"], symbol)]
-    seen["all cancelled"] = await exchange.cancel_all_orders(symbol)
+        # Not every venue names the order again.
+        found = await exchange.fetch_order(edited["id"] or placed["id"], symbol)
+        seen["edited"] = [edited, found]
+    if exchange.has["cancelAllOrders"]:
+        seen["all cancelled"] = await exchange.cancel_all_orders(symbol)
+    else:
+        left = [order["id"] for order in await exchange.fetch_open_orders(symbol)]
+        seen["all cancelled"] = await exchange.cancel_orders(left, symbol)
     seen["still open"] = await exchange.fetch_open_orders(symbol)
 
 
 async def _traded(side: Side, case: Case, seen: dict[str, Untyped]) -> None:
     exchange, symbol = side.exchange, case.symbol
-    ids = {"clientOrderId": _id(100)}
-    bought = await exchange.create_order(symbol, "market", "buy", AMOUNT, None, ids)
+    price = seen["ticker"]["last"] if case.buys_by_cost else None
+    ids = _id(case, 100)
+    bought = await exchange.create_order(symbol, "market", "buy", AMOUNT, price, ids)
     await side.advance(STEP_MS)
-    ids = {"clientOrderId": _id(101)}
+    ids = _id(case, 101)
     await exchange.create_order(symbol, "market", "sell", AMOUNT / 2, None, ids)
     seen["bought"] = [bought, await exchange.fetch_order(bought["id"], symbol)]
     seen["my trades"] = await exchange.fetch_my_trades(symbol)
@@ -120,7 +129,7 @@ async def _positions(exchange: Untyped, case: Case, seen: dict[str, Untyped]) ->
     seen["funding rate"] = await exchange.fetch_funding_rate(symbol)
     seen["funding rates"] = await exchange.fetch_funding_rate_history(symbol)
     seen["funding paid"] = await exchange.fetch_funding_history(symbol)
-    reduce = {"clientOrderId": _id(110), "reduceOnly": True}
+    reduce = {**_id(case, 110), "reduceOnly": True}
     seen["reduced"] = await exchange.create_order(
         symbol, "market", "sell", AMOUNT / 2, None, reduce
     )
@@ -133,22 +142,20 @@ async def _watched(side: Side, case: Case, seen: dict[str, Untyped]) -> None:
         lambda: exchange.watch_order_book(symbol, case.book_limit),
         lambda: exchange.watch_trades(symbol),
         lambda: exchange.watch_ticker(symbol),
-        lambda: exchange.watch_ohlcv(symbol, "1m"),
         exchange.watch_orders,
-        exchange.watch_my_trades,
-        exchange.watch_balance,
+        *(_watching_account(exchange, symbol) if case.watches_account else ()),
     ):
         side.keep(watch)
         await side.sleep(POLL_S)
     await side.advance(STEP_MS)
     await _until(side, lambda: symbol in exchange.orderbooks)
-    await _until(side, lambda: _nonce(exchange, symbol) is not None)
+    await _until(side, lambda: bool(exchange.orderbooks[symbol]["bids"]))
     await side.sleep(10 * POLL_S)
     seen["watched books"] = []
     low = _price(exchange, symbol, seen["ticker"]["last"] * 0.96)
     for step in range(STEPS):
         await side.advance(STEP_MS)
-        ids = {"clientOrderId": _id(200 + step)}
+        ids = _id(case, 200 + step)
         if step % 2:
             await exchange.create_order(symbol, "market", "sell", AMOUNT / 4, None, ids)
         else:
@@ -160,27 +167,42 @@ async def _watched(side: Side, case: Case, seen: dict[str, Untyped]) -> None:
         seen["watched books"].append(levels)
     await _caught_up(side, case)
     seen["watched trades"] = list(exchange.trades[symbol])[-20:]
-    seen["watched candle"] = list(exchange.ohlcvs[symbol]["1m"][-1])
     seen["watched ticker"] = exchange.tickers[symbol]
     seen["watched orders"] = list(exchange.orders)
+    if not case.watches_account:
+        return
+    seen["watched candle"] = list(exchange.ohlcvs[symbol]["1m"][-1])
     seen["watched fills"] = list(exchange.myTrades)
     seen["watched balance"] = exchange.balance[case.balance_type]
+
+
+def _watching_account(
+    exchange: Untyped, symbol: str
+) -> tuple[Callable[[], Awaitable[Untyped]], ...]:
+    candles = partial(exchange.watch_ohlcv, symbol, "1m")
+    return (candles, exchange.watch_my_trades, exchange.watch_balance)
 
 
 async def _caught_up(side: Side, case: Case) -> None:
     """Wait until the streams show what the venue answers by REST."""
     exchange, symbol = side.exchange, case.symbol
     trades = await exchange.fetch_trades(symbol)
+    ticker = await exchange.fetch_ticker(symbol)
+    await _until(side, lambda: _is_same_trade(exchange.trades[symbol][-1], trades[-1]))
+    await _until(side, lambda: sum(o["status"] != "open" for o in exchange.orders) == STEPS)
+    await _until(side, lambda: exchange.tickers[symbol]["last"] == ticker["last"])
+    if case.watches_account:
+        await _account_caught_up(side, case)
+
+
+async def _account_caught_up(side: Side, case: Case) -> None:
+    exchange, symbol = side.exchange, case.symbol
     candles = await exchange.fetch_ohlcv(symbol, "1m")
     fills = await exchange.fetch_my_trades(symbol)
     balance = await exchange.fetch_balance()
-    ticker = await exchange.fetch_ticker(symbol)
     wanted = {fill["id"] for fill in fills[-(STEPS // 2) :]}
-    await _until(side, lambda: _is_same_trade(exchange.trades[symbol][-1], trades[-1]))
     await _until(side, lambda: list(exchange.ohlcvs[symbol]["1m"][-1]) == candles[-1])
     await _until(side, lambda: wanted <= {fill["id"] for fill in exchange.myTrades})
-    await _until(side, lambda: sum(o["status"] != "open" for o in exchange.orders) == STEPS)
-    await _until(side, lambda: exchange.tickers[symbol]["last"] == ticker["last"])
     asset = "USDT"
     kind = "total" if case.has_positions else "free"
     watched = exchange.balance[case.balance_type]
@@ -202,16 +224,16 @@ async def _refused(exchange: Untyped, case: Case, seen: dict[str, Untyped]) -> N
     ticker = await exchange.fetch_ticker(symbol)
     low, high = ticker["last"] * 0.96, ticker["last"] * 1.04
     low, high = _price(exchange, symbol, low), _price(exchange, symbol, high)
-    post = {"postOnly": True, "clientOrderId": _id(302)}
+    post = {"postOnly": True, **_id(case, 302)}
     asked: tuple[Callable[[], Awaitable[Untyped]], ...] = (
-        lambda: create(symbol, "limit", "buy", 1_000_000, low, {"clientOrderId": _id(300)}),
-        lambda: create(symbol, "limit", "buy", 0.0001, low, {"clientOrderId": _id(301)}),
+        lambda: create(symbol, "limit", "buy", 1_000_000, low, _id(case, 300)),
+        lambda: create(symbol, "limit", "buy", 0.0001, low, _id(case, 301)),
         lambda: create(symbol, "limit", "buy", AMOUNT, high, post),
         lambda: exchange.cancel_order("999999999", symbol),
         lambda: exchange.fetch_order("999999999", symbol),
     )
     refused = [await _refusal(ask) for ask in asked]
-    secret, exchange.secret = exchange.secret, "00" * 32
+    secret, exchange.secret = exchange.secret, case.wrong_secret
     refused.append(await _refusal(exchange.fetch_balance))
     exchange.secret = secret
     seen["refused"] = refused
@@ -221,19 +243,16 @@ async def _refusal(ask: Callable[[], Awaitable[Untyped]]) -> list[Untyped]:
     try:
         return ["answered", await ask()]
     except exchange_error() as error:
-        return [type(error).__name__, str(error)]
+        # Some texts name the address, and each of the two boxes has a port of its own.
+        return [type(error).__name__, re.sub(r"127\.0\.0\.1:\d+", "BOX", str(error))]
 
 
-def _id(number: int) -> str:
-    return f"acceptance{number:06d}"
+def _id(case: Case, number: int) -> dict[str, str]:
+    return {case.client_id: f"acceptance{number:06d}"}
 
 
 def _price(exchange: Untyped, symbol: str, price: float) -> float:
     return float(exchange.price_to_precision(symbol, price))
-
-
-def _nonce(exchange: Untyped, symbol: str) -> Untyped:
-    return exchange.orderbooks[symbol].get("nonce")
 
 
 def _is_same_trade(watched: Untyped, told: Untyped) -> bool:

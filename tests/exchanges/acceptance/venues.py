@@ -39,6 +39,15 @@ class Case(NamedTuple):
     """Whether orders that wait for a price are asked for apart, with `trigger`."""
     lists_all_orders: bool = True
     """Whether open and ended orders can be asked for at once."""
+    client_id: str = "clientOrderId"
+    """The parameter by which ccxt passes a client's id on."""
+    stop_price: str = "triggerPrice"
+    """The parameter of the price that a stop order waits for."""
+    buys_by_cost: bool = False
+    """Whether a market purchase names what it costs: about the amount is bought."""
+    watches_account: bool = True
+    """Whether ccxt watches candles, the account's fills and its balance."""
+    wrong_secret: str = "00" * 32
     unfilled: str = "expired"
     """The state of an order that was to fill at once and did not."""
 
@@ -92,7 +101,37 @@ def _kucoin(address: str) -> dict[str, Any]:
     }
 
 
+def _coinbase(address: str) -> dict[str, Any]:
+    return {
+        "options": {"fetchBalance": "v3PrivateGetBrokerageAccounts"},
+        "urls": {"api": {"rest": f"http://{address}", "ws": f"ws://{address}"}},
+    }
+
+
+# Of nobody's account.
+_STRAY_KEY = """-----BEGIN EC PRIVATE KEY-----
+MHcCAQEEIKA3kvGNTsSvqINwtSLqWO7feIroIILXQ59/M6uAmuRzoAoGCCqGSM49
+AwEHoUQDQgAEtoFJdv2N83fEdfnQQvQzdGc/hyYoeCyvgFLlmmY8/WYLt8TS8hYf
+521LWB09lXurRjflXucbVgHwrIcbUZ/XSQ==
+-----END EC PRIVATE KEY-----
+"""
+
 CASES: dict[str, Case] = {
+    "coinbase": Case(
+        "coinbase",
+        "coinbase",
+        SPOT,
+        _coinbase,
+        "",
+        order_types=("limit", "post-only", "ioc", "fok", "stop-limit", "take-limit"),
+        edits_under_a_new_id=False,
+        client_id="client_order_id",
+        stop_price="stopLossPrice",
+        buys_by_cost=True,
+        watches_account=False,
+        wrong_secret=_STRAY_KEY,
+        unfilled="canceled",
+    ),
     "binance": Case("binance", "binance", SPOT, _binance, "spot"),
     "binanceus": Case("binanceus", "binanceus", SPOT, _binance, "spot"),
     "binanceusdm": Case(
