@@ -12,6 +12,7 @@ from bot.applying import Applier
 from bot.board import Board, total_by_asset
 from bot.ledger_checks import balance_views, check_books
 from bot.logs import Memory
+from bot.market_answers import feed_views, feed_words, in_doubt, monitored
 from bot.news import News
 from bot.past_answers import answer_then, listed, tree_then
 from bot.shadowing import Shadowing
@@ -36,6 +37,7 @@ from messages.control import (
     Vaults,
     View,
 )
+from messages.market_views import Monitor
 from messages.money import Acknowledged, Mode, VaultChecked
 from messages.views import AnyView, AssetAmount, FillView, OrderView, StatusView, matches
 from state.rows import Reader
@@ -49,6 +51,8 @@ from supervisor.threads import threads
 from supervisor.watching import Shown
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+# Until then symbols are untrusted because nothing has been heard yet.
+FEEDS_START_S = 60
 _CAREFUL = [Mode.ACTIVE, Mode.REDUCING, Mode.EXITS_ONLY, Mode.HALTED]
 _ILL = frozenset({"blocked", "halted", "backoff", "unkillable"})
 
@@ -147,6 +151,9 @@ class DaemonAnswers:
         if isinstance(request, Inspect):
             assert self._acts is not None, "the tree runs"
             return self._acts.actors.look(request)
+        if isinstance(request, Monitor):
+            assert self._system is not None, "the tree runs"
+            return monitored(request, self._system)
         if isinstance(request, Ledger):
             return await self._answer_ledger(request, desk)
         reader = self._reader
@@ -231,11 +238,13 @@ class DaemonAnswers:
         can_enter = self._is_open and not is_killed and not in_need and Mode.ACTIVE.value in modes
         quarantined = len(list(self._store.quarantined()))
         diverged = self.shadow.diverged if self.shadow else 0
+        feeds = feed_views(system)
+        uptime_s = (now_ns - self.identity.started_ns) // NANOSECONDS_PER_SECOND
         is_ill = bool(quarantined or in_need or diverged or any(n.state in _ILL for n in nodes))
         orders = self.board.orders.values()
         return StatusView(
             state=self._state(is_ill=is_ill),
-            uptime_s=(now_ns - self.identity.started_ns) // NANOSECONDS_PER_SECOND,
+            uptime_s=uptime_s,
             environment=self.identity.environment,
             actors=sum(
                 n.kind in ("actor", "process", "port") and n.state == "running" for n in nodes
@@ -260,6 +269,8 @@ class DaemonAnswers:
             at_ns=now_ns,
             shadow=self.shadow.told if self.shadow else "",
             shadow_diverged=diverged,
+            feeds=feed_words(feeds),
+            feeds_ill=uptime_s > FEEDS_START_S and any(in_doubt(view) for view in feeds),
         )
 
     def _state(self, *, is_ill: bool) -> str:

@@ -20,6 +20,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "vaults": ("bot.verbs.vaults", "Show every vault and its sleeves."),
     "orders": ("bot.verbs.orders", "Show orders, newest first."),
     "fills": ("bot.verbs.fills", "Show executions, newest first."),
+    "feeds": ("bot.verbs.feeds", "Show how market data stands: trust, age, latency, clocks."),
     "ledger": ("bot.verbs.ledger", "Look into the books, check them, compare with the venue's."),
     "log": ("bot.verbs.log", "Show the log, or follow it."),
     "apply": ("bot.verbs.apply", "Take over what was changed in bot.toml."),

@@ -56,6 +56,7 @@ def examine(
     add("daemon", *_daemon(folder, status))
     if isinstance(status, StatusView):
         add("shadow", *_shadow(status))
+        add("feeds", *_feeds(status))
     found += _database(folder, config, now_ns)
     return found
 
@@ -156,6 +157,13 @@ def _shadow(status: StatusView) -> tuple[str, str]:
     if status.shadow_diverged:
         return f"{status.shadow}: `bot log --filter 'shadow replay'` says who and what to do", ""
     return "", status.shadow
+
+
+def _feeds(status: StatusView) -> tuple[str, str]:
+    """Say how market data stands."""
+    if status.feeds_ill:
+        return f"{status.feeds}: `bot feeds` says which streams and why", ""
+    return "", status.feeds
 
 
 def _database(folder: Path, config: Config | None, now_ns: int) -> Iterator[CheckView]:

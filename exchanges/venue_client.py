@@ -111,6 +111,8 @@ class VenueClient:
         order_entry: OrderEntry = OrderEntry.REST,
     ) -> None:
         self.venue = adapter.venue
+        self.time_step_ns = adapter.time_step_ns
+        """In what steps the venue tells its time."""
         self._adapter = adapter
         self._exchange = exchange
         self._clock = clock

@@ -48,16 +48,10 @@ from messages.actor_control import (
     SuspendActor,
     TraceActor,
 )
-from messages.control_base import (
-    Act,
-    Address,
-    FromClient,
-    Request,
-    RequestId,
-    Text,
-)
+from messages.control_base import Act, Address, FromClient, Request, RequestId, Text
 from messages.framing import FRAME_BYTES_MAX
 from messages.inspection import ActorRow
+from messages.market_views import MarketRow, Monitor
 from messages.views import AnyView
 
 __all__ = ["Act", "Address", "FromClient", "Request", "RequestId", "Text"]
@@ -462,7 +456,7 @@ class Answer(FromServer, frozen=True, kw_only=True, tag="control.Answer"):
     outcome: Outcome
     text: str = ""
     """For a person: what was done, or what to do next. May be empty for a query that is OK."""
-    rows: tuple[AnyView | ActorRow, ...] = ()
+    rows: tuple[AnyView | ActorRow | MarketRow, ...] = ()
     next: str = ""
     """`after` of the next page; empty on the last."""
 
@@ -476,6 +470,7 @@ AnyRequest = (
     | Ledger
     | Log
     | Inspect
+    | Monitor
     | Moment
     | Fate
     | Pause

@@ -68,6 +68,10 @@ class StatusView(ViewRow, frozen=True, kw_only=True, tag="view.Status"):
     """What the newest shadow replay found, in words."""
     shadow_diverged: int = 0
     """How often an actor came out differently since the start."""
+    feeds: str = ""
+    """How market data stands, in words."""
+    feeds_ill: bool = False
+    """A symbol is untrusted, or a venue's clock too far from ours."""
 
     def key(self) -> str:
         return "status"

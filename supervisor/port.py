@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import ClassVar, NamedTuple, Protocol
 
 import trio
+from msgspec import Struct
 
 from messages.base import Message
 
@@ -72,6 +73,10 @@ class Port:
     """What the port can be sent; anything else is a dead letter."""
     announces_start: ClassVar[bool] = False
     """Whether those started after it wait until it calls `ctx.started()`."""
+
+    def standing(self) -> Struct | None:
+        """Return how it stands, for people; asked at any time while it runs."""
+        return None
 
     async def recover(self, pending: Sequence[Command], ctx: PortContext) -> None:
         """Find out what became of commands that an earlier incarnation did not conclude.

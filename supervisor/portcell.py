@@ -7,6 +7,7 @@ from types import CodeType
 from typing import ClassVar, Protocol
 
 import trio
+from msgspec import Struct
 
 from messages.base import Delivery, Message, decoder, tag_in
 from messages.runtime import Blocked, Down, Gap, Unblocked
@@ -249,6 +250,10 @@ class PortCell:
         """Tell those who monitor this cell."""
         for address in self.spec.monitored_by:
             self._house.router.post(RUNTIME, address, message)
+
+    def standing(self) -> Struct | None:
+        """Return how the port says that it stands; None: it says nothing, or never ran."""
+        return self._port.standing() if self._port is not None else None
 
     def statistics(self) -> CellStatistics:
         """Return what is known of this cell."""

@@ -42,6 +42,10 @@ class Health:
         """Return whether one of the streams speaks against the symbol."""
         return stream in self._against
 
+    def why(self, stream: str) -> str:
+        """Return what speaks against a stream; "" if nothing."""
+        return self._against.get(stream, "")
+
     def standing(self) -> StreamTrust:
         """Return how the symbol stands."""
         reason = self.reason

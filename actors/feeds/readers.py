@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 from actors.feeds.candles import CandleCloser
 from actors.feeds.health import BOOK
+from actors.feeds.timing import Ways
 from actors.feeds.validate import BookCheck, Top, TradeCheck, top_of
 from exchanges.feed import Feed
 from exchanges.types import Book, Candle, PublicTrade, Subscribed, Untrusted
@@ -79,10 +80,11 @@ class BookReader:
 
     stream = BOOK
 
-    def __init__(self, venue: str, symbol: str, publish: Publish) -> None:
+    def __init__(self, venue: str, symbol: str, publish: Publish, ways: Ways) -> None:
         self.symbol = symbol
         self._venue = venue
         self._publish = publish
+        self._ways = ways
         self._topic = topic(venue, symbol, "top")
         self._check = BookCheck()
         self._shown: Top | None = None
@@ -109,6 +111,8 @@ class BookReader:
         if shown is None or top[:4] != shown[:4] or now_ns - self._shown_ns >= REPEAT_TOP_NS:
             self._shown, self._shown_ns = top, now_ns
             self._publish(self._topic, self._message(top))
+        if event.at_ns and not event.snapshot:
+            self._ways.note(event.at_ns, event.received_ns)
         return DATA
 
     def _message(self, top: Top) -> BookTop:
@@ -128,10 +132,11 @@ class TradeReader:
 
     stream = "trades"
 
-    def __init__(self, venue: str, symbol: str, publish: Publish) -> None:
+    def __init__(self, venue: str, symbol: str, publish: Publish, ways: Ways) -> None:
         self.symbol = symbol
         self._venue = venue
         self._publish = publish
+        self._ways = ways
         self._topic = topic(venue, symbol, "trades")
         self._check = TradeCheck()
 
@@ -155,6 +160,8 @@ class TradeReader:
             venue_ns=event.at_ns,
         )
         self._publish(self._topic, trade)
+        if event.at_ns and not event.snapshot:
+            self._ways.note(event.at_ns, event.received_ns)
         return DATA
 
 

@@ -14,17 +14,22 @@ from typing import Protocol
 import trio
 
 from actors.execution.translate import Scales, instrument_of
+from actors.feeds.clock import TimeClient, VenueClock
 from actors.feeds.health import BOOK, Health
 from actors.feeds.readers import BookReader, CandleReader, Reader, TradeReader
 from actors.feeds.readers import PublicClient as Streams
 from actors.feeds.session import Channel, ReconnectError, Session
+from actors.feeds.standing import feed_view
 from actors.feeds.telling import Telling
+from actors.feeds.timing import Ways
 from actors.feeds.watch import Watch
 from exchanges.errors import VenueError
 from exchanges.grid import OffGridError
+from exchanges.streams import StreamStatistics
 from exchanges.types import Instrument
 from messages import market
 from messages.market import InstrumentListed
+from messages.market_views import FeedView
 from supervisor.port import Port, PortContext
 
 RETRY_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
@@ -37,8 +42,10 @@ RELOAD_S = 3_600.0
 SILENCE_S: Mapping[str, float] = {BOOK: 30.0, "trades": 300.0, "candles": 300.0}
 
 
-class PublicClient(Streams, Protocol):
+class PublicClient(Streams, TimeClient, Protocol):
     """What the port needs of a venue's client."""
+
+    def statistics(self) -> StreamStatistics: ...
 
     async def load_instruments(self, *, reload: bool = False) -> list[Instrument]: ...
 
@@ -77,6 +84,11 @@ class MarketFeed(Port):
             for symbol in symbols
             for stream, allowed_s in silence_s.items()
         }
+        self._clock = VenueClock()
+        self._ways = Ways()
+        self._client: PublicClient | None = None
+        self._ctx: PortContext | None = None
+        self._connections = 0
 
     async def run(self, ctx: PortContext) -> None:
         telling = Telling(self._venue, self._alerts, ctx)
@@ -84,6 +96,8 @@ class MarketFeed(Port):
         for number in itertools.count():
             try:
                 async with self._open() as client:
+                    self._client, self._ctx = client, ctx
+                    self._connections += 1
                     await self._list(client, telling, ctx, reload=bool(number))
                     failures = 0
                     await self._stream(client, telling, ctx)
@@ -97,18 +111,33 @@ class MarketFeed(Port):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._keep_listed, client, telling, ctx)
             nursery.start_soon(self._repeat_trust, telling)
+            nursery.start_soon(self._clock.follow, client, telling, ctx)
             await session.run()
 
     def _channels(self, ctx: PortContext) -> Iterator[Channel]:
         for symbol, instrument in self._listed.items():
             readers: tuple[Reader, ...] = (
-                BookReader(self._venue, symbol, ctx.publish),
-                TradeReader(self._venue, symbol, ctx.publish),
+                BookReader(self._venue, symbol, ctx.publish, self._ways),
+                TradeReader(self._venue, symbol, ctx.publish, self._ways),
                 CandleReader(self._venue, instrument, ctx.publish),
             )
             for reader in readers:
                 watch = self._watches[symbol, reader.stream]
                 yield Channel(reader, watch, self._health[symbol])
+
+    def standing(self) -> FeedView | None:
+        if self._client is None or self._ctx is None:
+            return None
+        return feed_view(
+            self._venue,
+            self._ctx,
+            self._watches,
+            self._health,
+            offset=self._clock.measured.offset,
+            ways=self._ways,
+            statistics=self._client.statistics(),
+            reconnections=self._connections - 1,
+        )
 
     # --- instruments
 
@@ -144,6 +173,8 @@ class MarketFeed(Port):
         while True:
             telling.trust(health.standing() for health in self._health.values())
             await trio.sleep(REPEAT_TRUST_S)
+            for watch in self._watches.values():
+                watch.measure(REPEAT_TRUST_S)
 
     def _distrust_all(self, reason: str, telling: Telling) -> None:
         for health in self._health.values():

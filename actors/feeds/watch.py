@@ -35,6 +35,8 @@ class Watch:
         self.events = 0
         self.gaps = 0
         self.resubscriptions = 0
+        self.per_s = 0.0
+        self._counted = 0
 
     @property
     def silence_s(self) -> float:
@@ -68,6 +70,11 @@ class Watch:
         self.heard_ns = self.data_ns = now_ns
         self.events += 1
         self.strikes = 0
+
+    def measure(self, period_s: float) -> None:
+        """Note how many events came in the period that ends."""
+        self.per_s = (self.events - self._counted) / period_s
+        self._counted = self.events
 
     def resubscribe(self, now_ns: int, *, patiently: bool) -> None:
         """Note that it has to be subscribed anew, soon; later and later while that is no use."""

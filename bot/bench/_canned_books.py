@@ -47,7 +47,7 @@ def answers(number: int) -> dict[str, bytes]:
         name: {"aclass": "currency", "altname": name, "decimals": 10, "status": "enabled"}
         for name in (*bases, "USDT")
     }
-    results = {"AssetPairs": pairs, "Assets": assets}
+    results = {"AssetPairs": pairs, "Assets": assets, "Time": {"unixtime": wall_ns() // 10**9}}
     return {name: one.http({"error": [], "result": found}) for name, found in results.items()}
 
 

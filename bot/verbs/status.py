@@ -34,7 +34,7 @@ def command(data_dir: str | None, wait_s: float, *, as_json: bool) -> None:
 
 
 def words(row: StatusView) -> str:
-    """Say in eleven lines how the bot is."""
+    """Say in twelve lines how the bot is."""
     trading = "yes" if row.trading else f"no ({row.kill_reason or row.mode})"
     profit = (
         ", ".join(f"{trimmed(part.amount)} {part.asset}" for part in row.realised) or "none yet"
@@ -51,6 +51,7 @@ def words(row: StatusView) -> str:
         ("unrealised", still),
         ("actors", f"{row.actors}, {row.restarts} restarts, {row.quarantined} in quarantine"),
         ("process", f"{row.pid}, {size(row.memory_bytes)}, loop lag {row.loop_lag_ns // 1_000} µs"),
+        ("feeds", row.feeds or "not known"),
         ("shadow", row.shadow or "not known"),
         ("version", f"{row.version}, configuration {row.config_hash}"),
     ]

@@ -91,6 +91,8 @@ class Adapter(ABC):
 
     venue: ClassVar[str]
     error_rules: ClassVar[tuple[Rule, ...]] = ()
+    time_step_ns: ClassVar[int] = 1_000_000
+    """The resolution of `fetch_time_ns`."""
     # Methods placed over ccxt's class where ccxt is wrong.
     exchange_overrides: ClassVar[Mapping[str, Callable[..., Any]]] = {}
 

@@ -102,6 +102,7 @@ class KrakenAdapter(Adapter):
     """One client of Kraken spot."""
 
     venue: ClassVar[str] = "kraken"
+    time_step_ns = NANOSECONDS_PER_SECOND
     error_rules = _rules()
     exchange_overrides = OVERRIDES
 

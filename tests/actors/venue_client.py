@@ -1,6 +1,6 @@
 """A venue's client in a few lines: what it is told to answer, and a record of what it was asked."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from exchanges import types
 from exchanges.errors import Code, VenueError
 from exchanges.feed import Feed
+from exchanges.streams import StreamStatistics
 
 LISTED = types.Instrument(
     symbol="ETH/USDT",
@@ -42,6 +43,8 @@ class TinyClient:
         self.cancels: list[str] = []
         self.changes: list[types.OrderChange] = []
         self.opened = 0
+        self.time_step_ns = 1
+        self.time_ns: Callable[[], int] | None = None
         self._subscribed = trio.lowlevel.ParkingLot()
         self.answering = trio.Event()
         self.answering.set()
@@ -71,6 +74,15 @@ class TinyClient:
             if each.symbol == symbol:
                 return each
         raise VenueError(Code.INVALID, "tiny", f"no instrument {symbol}")
+
+    async def fetch_time_ns(self) -> int:
+        await self._asked("fetch_time_ns")
+        if self.time_ns is None:
+            raise VenueError(Code.UNAVAILABLE, "tiny", "it has no clock")
+        return self.time_ns()
+
+    def statistics(self) -> StreamStatistics:
+        return StreamStatistics(frames=0, events=0, malformed={}, resubscriptions=0, dropped=0)
 
     async def fetch_balances(self) -> types.Balances:
         await self._asked("fetch_balances")

@@ -280,6 +280,54 @@ async def test_candles_are_published(autojump_clock: MockClock) -> None:
         assert len(context.on("/market/kraken-sim/eth-usdt/candles")) == 3
 
 
+async def test_a_clock_that_venues_would_refuse_pages_once_until_it_is_right(
+    autojump_clock: MockClock,
+) -> None:
+    client = TinyClient()
+    ahead_ns = 700_000_000
+    async with feeding(client) as context:
+        client.time_ns = lambda: context.now_ns() - ahead_ns
+        await trio.sleep(200)
+        (alert,) = clock_alerts(context)
+        assert "our clock is 700 ms ahead of kraken-sim's" in alert
+        ahead_ns = 0
+        await trio.sleep(120)
+        ahead_ns = -900_000_000
+        await trio.sleep(120)
+        assert len(clock_alerts(context)) == 2
+
+
+def clock_alerts(context: RecordingContext) -> list[str]:
+    texts = [each.text for each in context.sent_to(ALERTS) if isinstance(each, Alert)]
+    return [text for text in texts if "our clock" in text]
+
+
+async def test_it_says_how_it_stands(autojump_clock: MockClock) -> None:
+    client = TinyClient()
+    scales = Scales({"USDT": 6, "ETH": 8})
+    port = MarketFeed("kraken-sim", ("ETH/USDT",), client.open, scales, (), ALERTS)
+    assert port.standing() is None
+    async with running(port, "/feed") as context:
+        client.time_ns = context.now_ns
+        for _ in range(20):
+            now_ns = context.now_ns()
+            stamped = replace(BOOK, snapshot=False, at_ns=now_ns - 30_000_000, received_ns=now_ns)
+            await client.put("book", stamped)
+            await trio.sleep(0.5)
+        await client.put("trades", GAP)
+        await trio.sleep(2)
+        view = port.standing()
+    assert view is not None
+    assert (view.venue, view.address, view.symbols, view.trusted) == ("kraken-sim", "/feed", 1, 0)
+    assert (view.clock_offset_us, view.clock_error_us) == (0, 0)
+    assert (view.latency_p50_us, view.latency_p99_us) == (30_000, 30_000)
+    book, trades, candles = view.streams
+    assert (book.stream, book.trusted, book.events, book.gaps) == ("book", True, 20, 0)
+    assert 1.5 < book.per_s < 2.5
+    assert (trades.trusted, trades.reason, trades.gaps) == (False, "checksum: differs", 1)
+    assert (candles.age_ms, candles.trusted) == (-1, True)
+
+
 async def test_nothing_is_read_while_the_tree_is_full(autojump_clock: MockClock) -> None:
     client = TinyClient()
     async with feeding(client) as context:

@@ -9,6 +9,7 @@ import trio
 from exchanges import types
 from exchanges.errors import Code, VenueError
 from exchanges.feed import Feed
+from exchanges.streams import StreamStatistics
 from tests.actors.venue_client import LISTED
 from tests.whole.matrix.venue import Fill, Order, Venue, usdt
 
@@ -105,10 +106,17 @@ class Client:
     def __init__(self, network: Network) -> None:
         self._network = network
         self._venue = network.venue
+        self.time_step_ns = 1
 
     async def load_instruments(self, *, reload: bool = False) -> list[types.Instrument]:
         await trio.sleep(FLIGHT_S)
         return [LISTED]
+
+    async def fetch_time_ns(self) -> int:
+        raise VenueError(Code.UNAVAILABLE, "matrix", "its clock is not asked for")
+
+    def statistics(self) -> StreamStatistics:
+        return StreamStatistics(frames=0, events=0, malformed={}, resubscriptions=0, dropped=0)
 
     def instrument(self, symbol: str) -> types.Instrument:
         assert symbol == LISTED.symbol, "there is one market"
