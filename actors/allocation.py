@@ -12,7 +12,9 @@ from actors.vault import (
     SleeveBook,
     cash_minor,
     configured,
+    invested_minor,
     is_flat,
+    margin_held,
     promised_minor,
     reserved_minor,
     total_minor,
@@ -136,7 +138,7 @@ def _given_back(state: LedgerState, sleeve: SleeveBook) -> int:
     cash = cash_minor(state, sleeve.name)
     if sleeve.wanted_minor == 0:
         return cash
-    invested = sum(position.basis_minor for position in sleeve.positions.values())
+    invested = invested_minor(state, sleeve.positions) + margin_held(state, sleeve.name)
     balance = cash + reserved_minor(state, sleeve.name) + invested
     shrinks = sleeve.allocated_minor - sleeve.wanted_minor
     return max(0, min(cash, shrinks, balance - sleeve.wanted_minor))

@@ -7,23 +7,14 @@ of it is placed anew under an id of its own, for the same wish: never are two of
 
 from msgspec.structs import replace
 
-from actors import books as bk
 from actors.desk import Desk
-from actors.ordering import (
-    INTENT_STALE_NS,
-    Refused,
-    cancel,
-    check_entry,
-    free_account,
-    place,
-    sized,
-    void,
-)
-from actors.positions import need_minor
+from actors.holds import free_minor, hold, needed_minor, void
+from actors.ordering import INTENT_STALE_NS, cancel, check_entry, place, sized
+from actors.sides import Refused
 from actors.vault import Change, Reservation, open_orders
 from messages.amends import AmendIntent, AmendRequest, OrderAmended
 from messages.market import Instrument
-from messages.orders import Intent, OrderState, OrderType, Side, Terms
+from messages.orders import Intent, OrderState, OrderType, Terms
 
 REPLACED = "the sleeve wants it at another price"
 
@@ -62,10 +53,10 @@ def handle_amended(desk: Desk, message: OrderAmended) -> None:
             order.wish, limit_ticks=message.limit_ticks, quantity_lots=message.quantity_lots
         )
     instrument = desk.state.instruments[order.symbol]
-    needed = _needed(instrument, order, order.wish.limit_ticks, order.quantity_lots)
+    needed = _needed(desk, instrument, order, order.wish.limit_ticks, order.quantity_lots)
     if changed_elsewhere:
         # What is not free is missing from the reservation: a fill then takes it from suspense.
-        free = desk.state.books.balance(order.asset, free_account(order))
+        free = free_minor(desk, order)
         _hold(desk, order, max(0, min(needed - order.reserved_minor, free)))
     void(desk, order, needed)
     desk.tell_of(order, message.reason)
@@ -92,7 +83,7 @@ def replacement(desk: Desk, order: Reservation) -> Reservation | None:
     )
     sleeve = desk.state.sleeves[order.sleeve]
     try:
-        if wish.side is Side.BUY:
+        if not order.leaves:
             check_entry(desk.state, sleeve)
         new, instrument = sized(desk, sleeve, wish)
     except Refused as refusal:
@@ -110,11 +101,11 @@ def _amend(desk: Desk, order: Reservation, message: AmendIntent) -> None:
         raise Refused("that is its price and quantity already")
     if limit_ticks < 0 or lots <= order.filled_lots:
         raise Refused(f"{order.filled_lots} lots of it have filled: amend to more, or cancel it")
-    if wish.side is Side.BUY:
+    if not order.leaves:
         check_entry(desk.state, desk.state.sleeves[order.sleeve])
     instrument = desk.state.instruments[order.symbol]
-    extra = _needed(instrument, order, limit_ticks, lots) - order.reserved_minor
-    free = desk.state.books.balance(order.asset, free_account(order))
+    extra = _needed(desk, instrument, order, limit_ticks, lots) - order.reserved_minor
+    free = free_minor(desk, order)
     if extra > free:
         raise Refused(f"it needs {extra} more minor units of {order.asset}, {free} are free")
     if not desk.config.amends:
@@ -147,23 +138,15 @@ def _amendable(desk: Desk, order: Reservation) -> Intent:
     return order.wish
 
 
-def _needed(instrument: Instrument, order: Reservation, limit_ticks: int, lots: int) -> int:
+def _needed(
+    desk: Desk, instrument: Instrument, order: Reservation, limit_ticks: int, lots: int
+) -> int:
     """Return what the rest of an order must hold at a price and a whole quantity."""
-    left = lots - order.filled_lots
-    if order.side is Side.BUY:
-        return need_minor(instrument, limit_ticks, left)
-    return instrument.base_minor(left)
+    return needed_minor(desk, order, instrument, limit_ticks, lots - order.filled_lots)
 
 
 def _hold(desk: Desk, order: Reservation, extra_minor: int) -> None:
-    desk.pen.move(
-        order.asset,
-        free_account(order),
-        bk.reserved_of(order.sleeve),
-        extra_minor,
-        "reserve",
-        order.client_order_id,
-    )
+    hold(desk, order, extra_minor)
     order.reserved_minor += extra_minor
 
 
@@ -182,6 +165,6 @@ def _terms(desk: Desk, order: Reservation, wish: Intent, change: Change) -> Term
         quantity_lots=change.quantity_lots,
         limit_ticks=change.limit_ticks,
         post_only=wish.post_only,
-        reduces=order.side is Side.SELL,
+        reduces=order.leaves,
         ledger=desk.ctx.address,
     )

@@ -10,12 +10,15 @@ from actors import books as bk
 from actors.allocation import settle_reserve, sweep
 from actors.amending import replacement
 from actors.desk import Desk
+from actors.holds import free_minor, hold, void
 from actors.manual import give_back, manual_sleeve
-from actors.ordering import answer_exit, reserve, send_cancel, void
-from actors.positions import lot_minor
+from actors.ordering import answer_exit, send_cancel
+from actors.perpetual import book_fill, settle_margin, settle_netting, split_by_hand
+from actors.positions import lot_minor, margin_minor
 from actors.trades import Holder, book_trade, owner_of_manual_close, record_fill, settle
-from actors.vault import Reservation, SleeveBook, cash_minor, free_coins
-from messages.orders import TERMINAL, Fill, OrderState, OrderUpdate, Side
+from actors.vault import Reservation, SleeveBook
+from messages.market import Instrument
+from messages.orders import TERMINAL, Fill, OrderState, OrderUpdate, Side, VenueFill
 
 # Late fills come within minutes of an order's end; this is hours of them for a busy vault.
 CLOSED_KEPT = 256
@@ -47,10 +50,15 @@ def handle_fill(desk: Desk, message: Fill) -> None:
         return
     sleeve = desk.state.sleeves[order.sleeve]
     _state_irregular(desk, order, fill.exec_id, fill.quantity_lots)
-    book_trade(desk, Holder.of_sleeve(sleeve, instrument), instrument, fill, order)
+    holder = Holder.of_sleeve(sleeve, instrument)
+    if instrument.is_perpetual:
+        book_fill(desk, holder, instrument, fill, order)
+        settle_netting(desk, holder, instrument, fill.exec_id)
+    else:
+        book_trade(desk, holder, instrument, fill, order)
     order.heard = True
     order.filled_lots += fill.quantity_lots
-    if order.side is Side.BUY:
+    if not order.leaves:
         position = sleeve.position(order.symbol)
         position.stop_ticks = order.stop_ticks or position.stop_ticks
         position.take_ticks = order.take_ticks or position.take_ticks
@@ -167,18 +175,17 @@ def _reopen(desk: Desk, order: Reservation, message: OrderUpdate) -> None:
     """Adopt an order that was thought to be over: hold for it again what is there."""
     left = order.quantity_lots - order.filled_lots
     instrument = desk.state.instruments[order.symbol]
-    if order.side is Side.SELL:
+    if order.leaves:
         wanted = left * lot_minor(instrument)
-        free = free_coins(desk.state, order.sleeve, order.asset)
     else:
         # The price is not kept: the newest one says what it may come to.
         mark = desk.state.marks.get(order.symbol, 0)
-        wanted = instrument.notional_minor(mark, left) if mark else 0
-        free = cash_minor(desk.state, order.sleeve)
+        notional = instrument.notional_minor(mark, left) if mark else 0
+        wanted = margin_minor(notional, desk.config.leverage)
     del desk.state.closed[order.client_order_id]
     desk.state.orders[order.client_order_id] = order
-    order.reserved_minor = min(wanted, free)
-    reserve(desk, order)
+    order.reserved_minor = max(0, min(wanted, free_minor(desk, order)))
+    hold(desk, order, order.reserved_minor)
     desk.page(
         "late appearance",
         f"{order.client_order_id} of {order.sleeve} was {order.state.value} and is now "
@@ -193,14 +200,14 @@ def _book_foreign(desk: Desk, message: Fill) -> None:
     if instrument.quote != desk.config.asset:
         desk.page("foreign trade", f"{fill.exec_id} in {fill.symbol} is no trade of this vault")
         return
+    if instrument.is_perpetual:
+        _book_by_hand(desk, instrument, message)
+        return
     sleeve = owner_of_manual_close(desk, instrument, fill)
     if sleeve is None and desk.config.adopts:
         sleeve = manual_sleeve(desk, instrument, fill)
     name = sleeve.name if sleeve else ""
-    holder = (
-        Holder.of_sleeve(sleeve, instrument) if sleeve else Holder.suspense(desk.state, instrument)
-    )
-    book_trade(desk, holder, instrument, fill, None)
+    book_trade(desk, _holder(desk, sleeve, instrument), instrument, fill, None)
     record_fill(desk, fill, message.client_order_id, name, instrument)
     what = f"{fill.exec_id}: {fill.side.value} {fill.quantity_lots} lots of {fill.symbol}"
     if sleeve is None:
@@ -216,9 +223,50 @@ def _book_foreign(desk: Desk, message: Fill) -> None:
     desk.tell(sleeve, "", fill.symbol, OrderState.FILLED, "closed by hand", 0, fill.price_ticks)
 
 
+def _book_by_hand(desk: Desk, instrument: Instrument, message: Fill) -> None:
+    """Book a trade in a perpetual that nobody ordered: by hand, or by the venue itself."""
+    parts = [
+        (sleeve, _holder(desk, sleeve, instrument), part)
+        for sleeve, part in split_by_hand(desk, instrument, message.fill)
+    ]
+    for _, holder, part in parts:
+        book_fill(desk, holder, instrument, part, None)
+    settle_netting(desk, parts[-1][1], instrument, message.fill.exec_id)
+    for sleeve, _, part in parts:
+        record_fill(desk, part, message.client_order_id, sleeve.name if sleeve else "", instrument)
+        _say_by_hand(desk, sleeve, part)
+        if sleeve is not None:
+            _after_trade(desk, sleeve, part.symbol, part.exec_id)
+            reason = "liquidated" if part.forced else "closed by hand"
+            desk.tell(sleeve, "", part.symbol, OrderState.FILLED, reason, 0, part.price_ticks)
+
+
+def _holder(desk: Desk, sleeve: SleeveBook | None, instrument: Instrument) -> Holder:
+    if sleeve is None:
+        return Holder.suspense(desk.state, instrument.symbol)
+    return Holder.of_sleeve(sleeve, instrument)
+
+
+def _say_by_hand(desk: Desk, sleeve: SleeveBook | None, fill: VenueFill) -> None:
+    what = f"{fill.exec_id}: {fill.side.value} {fill.quantity_lots} lots of {fill.symbol}"
+    name = sleeve.name if sleeve is not None else "nobody"
+    if fill.forced:
+        desk.page(
+            "liquidated by the venue",
+            f"{what} closed the position of {name}: its margin did not carry it; look at the "
+            "venue, then lower `leverage` or the allocation",
+        )
+    elif sleeve is None:
+        desk.page("trade that nobody ordered", f"{what} is booked to suspense: ask the venue")
+    else:
+        desk.notice("position closed by hand", f"{what} is taken for {name} closing its position")
+
+
 def _after_trade(desk: Desk, sleeve: SleeveBook, symbol: str, reference: str) -> None:
     """Pay back what suspense advanced, then sweep if the position is closed."""
     instrument = desk.state.instruments[symbol]
+    if instrument.is_perpetual:
+        settle_margin(desk, sleeve, reference)
     settle(desk, Holder.of_sleeve(sleeve, instrument), instrument, reference)
     if sweep(desk.state, desk.pen, sleeve, reference):
         settle_reserve(desk.state, desk.pen, reference, (bk.HOLDINGS,))

@@ -12,7 +12,9 @@ balances of an asset always sum to zero. Balances are sums of movements, kept as
 | `tradeable` | Tradeable Coins, allocated to no sleeve |
 | `sleeve/<name>/cash`, `sleeve/<name>/<base>` | what a sleeve may spend or sell |
 | `sleeve/<name>/reserved` | what its open orders hold: the pending transfers |
+| `sleeve/<name>/margin` | what its positions in perpetuals hold |
 | `fees`, `funding`, `rounding` | paid away; what is below a unit |
+| `netting/<symbol>` | of a perpetual: what the venue has realised beyond our sleeves |
 | `suspense` | trades that nobody ordered, and fills beyond a balance; a person has to look |
 | `withdrawn` | what withdrawals took beyond what was free, below zero until a deposit covers it |
 """
@@ -28,14 +30,16 @@ HOLDINGS = "holdings"
 RESERVE = "reserve"
 TRADEABLE = "tradeable"
 FEES = "fees"
+FUNDING = "funding"
 ROUNDING = "rounding"
 SUSPENSE = "suspense"
 WITHDRAWN = "withdrawn"
 
 # What stands for the outside world may go below zero, and so may what a person has to look at.
-_MAY_BE_NEGATIVE = frozenset({EXTERNAL, MARKET, FEES, "funding", ROUNDING, SUSPENSE, WITHDRAWN})
+_MAY_BE_NEGATIVE = frozenset({EXTERNAL, MARKET, FEES, FUNDING, ROUNDING, SUSPENSE, WITHDRAWN})
+_NETTING = "netting/"
 # Not at the venue: everything else must lie in the account there.
-_OUTSIDE = frozenset({EXTERNAL, MARKET, FEES, "funding", ROUNDING})
+_OUTSIDE = frozenset({EXTERNAL, MARKET, FEES, FUNDING, ROUNDING})
 
 INT64_MAX = 2**63 - 1
 
@@ -85,7 +89,7 @@ class Books(msgspec.Struct):
         for asset, accounts in self.balances.items():
             assert sum(accounts.values()) == 0, f"the books of {asset} do not balance"
             for account, balance in accounts.items():
-                assert balance >= 0 or account in _MAY_BE_NEGATIVE, (
+                assert balance >= 0 or may_be_negative(asset, account), (
                     f"{account} is {balance} minor units of {asset}: below zero"
                 )
 
@@ -124,9 +128,34 @@ class Pen:
                     account=account,
                     asset=asset,
                     balance_minor=self._books.balance(asset, account),
-                    may_be_negative=account in _MAY_BE_NEGATIVE,
+                    may_be_negative=may_be_negative(asset, account),
                 )
             )
+
+
+def may_be_negative(asset: str, account: str) -> bool:
+    """Return whether an account may end a message below zero; contracts of a short position do."""
+    return account in _MAY_BE_NEGATIVE or account.startswith(_NETTING) or is_contract(asset)
+
+
+def is_contract(asset: str) -> bool:
+    """Return whether an asset is a perpetual's contracts: named as its symbol, `ETH/USDT:USDT`."""
+    return ":" in asset
+
+
+def netting_of(symbol: str) -> str:
+    """Return the account of what the venue realised in a perpetual beyond our sleeves."""
+    return f"{_NETTING}{symbol}"
+
+
+def netted(accounts: dict[str, int]) -> int:
+    """Return what all such accounts hold."""
+    return sum(amount for name, amount in accounts.items() if name.startswith(_NETTING))
+
+
+def margin_of(sleeve: str) -> str:
+    """Return the account of what a sleeve's positions in perpetuals hold."""
+    return f"sleeve/{sleeve}/margin"
 
 
 def cash_of(sleeve: str) -> str:
@@ -140,5 +169,5 @@ def reserved_of(sleeve: str) -> str:
 
 
 def coins_of(sleeve: str, base: str) -> str:
-    """Return the account of a sleeve's free coins of `base`."""
+    """Return the account of a sleeve's free coins of `base`, or contracts."""
     return f"sleeve/{sleeve}/{base}"

@@ -20,7 +20,7 @@ from actors.vault import (
 )
 from messages.amounts import short_text
 from messages.money import Alert, Severity, SleeveStanding
-from messages.orders import OrderState, Protect, Side, SleeveUpdate
+from messages.orders import OrderState, Protect, SleeveUpdate
 from supervisor.actor import Context
 
 
@@ -125,7 +125,7 @@ class Desk:
         held: dict[tuple[str, str], int] = {}
         for order in self.state.orders.values():
             key = (order.asset, bk.reserved_of(order.sleeve))
-            held[key] = held.get(key, 0) + order.reserved_minor
+            held[key] = held.get(key, 0) + order.signed_minor
         for asset, accounts in self.state.books.balances.items():
             for account, balance in accounts.items():
                 if account.endswith("/reserved"):
@@ -153,24 +153,25 @@ class Desk:
         lots = position_lots(self.state, sleeve.name, symbol)
         if lots == 0:
             position.stop_ticks = position.take_ticks = 0
-        wanted = lots > 0 and (position.stop_ticks > 0 or position.take_ticks > 0)
+        wanted = lots != 0 and (position.stop_ticks > 0 or position.take_ticks > 0)
         if not wanted and symbol not in sleeve.guarded:
             return
         sells = [
             order
             for order in open_orders(self.state, sleeve.name)
-            if order.symbol == symbol and order.side is Side.SELL
+            if order.symbol == symbol and order.leaves
         ]
         protect = Protect(
             sleeve=sleeve.name,
             symbol=symbol,
-            position_lots=lots if wanted else 0,
+            position_lots=abs(lots) if wanted else 0,
             stop_ticks=position.stop_ticks,
             take_ticks=position.take_ticks,
             base=instrument.base,
-            base_minor=held_coins(self.state, sleeve.name, instrument.base) if wanted else 0,
+            base_minor=abs(held_coins(self.state, sleeve.name, instrument.base)) if wanted else 0,
             selling_lots=sum(order.reserved_minor for order in sells) // lot_minor(instrument),
             open_sells=tuple(order.client_order_id for order in sells),
+            short=wanted and lots < 0,
         )
         if protect == sleeve.guarded.get(symbol):
             return

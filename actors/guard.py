@@ -93,11 +93,16 @@ class Guarded(msgspec.Struct):
 
 
 class Price(msgspec.Struct):
-    """A symbol's best bid, and whether it may be believed."""
+    """A symbol's best bid and ask, and whether they may be believed."""
 
     bid_ticks: int = 0
     at_ns: int = 0
     trusted: bool = False
+    ask_ticks: int = 0
+
+    def exit_ticks(self, protect: Protect) -> int:
+        """Return the price at which a position would be closed now."""
+        return self.ask_ticks if protect.short else self.bid_ticks
 
 
 class GuardState(State):
@@ -139,7 +144,7 @@ class Guard(Actor[GuardState]):
         if state.config is None or message.venue != state.config.venue:
             return
         price = state.prices.setdefault(message.symbol, Price())
-        price.bid_ticks = message.bid_ticks
+        price.bid_ticks, price.ask_ticks = message.bid_ticks, message.ask_ticks
         price.at_ns = ctx.at_ns
         _look_at_all(state, message.symbol, ctx)
 
@@ -218,15 +223,18 @@ def _look_at_all(state: GuardState, symbol: str, ctx: Context) -> None:
 def _reached(state: GuardState, protect: Protect, now_ns: int) -> str:
     """Return which level the price has reached; "" for none, or if it cannot be believed."""
     price = state.prices.get(protect.symbol)
-    if price is None or not price.trusted or price.bid_ticks <= 0:
+    if price is None or not price.trusted or now_ns - price.at_ns > STALE_NS:
         return ""
-    if now_ns - price.at_ns > STALE_NS:
+    ticks = price.exit_ticks(protect)
+    if ticks <= 0:
         return ""
-    if 0 < price.bid_ticks <= protect.stop_ticks:
-        return f"stop {protect.stop_ticks} reached at {price.bid_ticks} ticks"
-    if 0 < protect.take_ticks <= price.bid_ticks:
-        return f"take {protect.take_ticks} reached at {price.bid_ticks} ticks"
-    return ""
+    stop, take = protect.stop_ticks, protect.take_ticks
+    # Of a short position the levels lie the other way round.
+    stopped = 0 < stop <= ticks if protect.short else ticks <= stop
+    taken = ticks <= take if protect.short else 0 < take <= ticks
+    if stopped:
+        return f"stop {stop} reached at {ticks} ticks"
+    return f"take {take} reached at {ticks} ticks" if taken else ""
 
 
 def _look(state: GuardState, key: str, ctx: Context) -> None:
@@ -280,7 +288,7 @@ def _ask_ledger(state: GuardState, key: str, reason: str, ctx: Context) -> None:
             quantity_lots=under_way.quantity_lots,
             reason=reason,
             exit_id=under_way.exit_id,
-            reference_ticks=state.prices[protect.symbol].bid_ticks,
+            reference_ticks=state.prices[protect.symbol].exit_ticks(protect),
             expires_ns=under_way.expires_ns,
         ),
     )
@@ -340,7 +348,7 @@ def _own_order(state: GuardState, guarded: Guarded, lots: int, ctx: Context) -> 
         venue=config.venue,
         environment=config.environment,
         symbol=protect.symbol,
-        side=Side.SELL,
+        side=Side.BUY if protect.short else Side.SELL,
         type=OrderType.MARKET,
         quantity_lots=lots,
         limit_ticks=0,
@@ -352,7 +360,7 @@ def _own_order(state: GuardState, guarded: Guarded, lots: int, ctx: Context) -> 
     )
     return OrderRequest(
         terms=terms,
-        reference_ticks=state.prices[protect.symbol].bid_ticks,
+        reference_ticks=state.prices[protect.symbol].exit_ticks(protect),
         reserved_minor=protect.base_minor * lots // protect.position_lots,
         reserved_asset=protect.base,
     )

@@ -23,6 +23,7 @@ from actors.booking import first_time, handle_fill, handle_update
 from actors.desk import Desk
 from actors.ledger_rows import ROWS_TIMER, record_rows
 from actors.ordering import handle_cancel_intent, handle_exit, handle_intent
+from actors.perpetual import book_funding
 from actors.vault import LedgerState, SleeveBook, configured, total_minor
 from messages.account import FeesTold
 from messages.amends import AmendIntent, OrderAmended
@@ -32,6 +33,7 @@ from messages.money import (
     Allocate,
     BooksReported,
     CheckVault,
+    FundingSettled,
     FundsMoved,
     Mode,
     ReportBalances,
@@ -135,6 +137,19 @@ class Ledger(Actor[LedgerState]):
             _move_funds(desk, message)
         desk.finish()
 
+    def on_funding(self, state: LedgerState, message: FundingSettled, ctx: Context) -> None:
+        """Book what a perpetual's settlement took or gave, by what was held then."""
+        desk = Desk(state, ctx)
+        is_new = first_time(desk, f"funding/{message.reference}")
+        if is_new and message.amount_minor and not book_funding(desk, message):
+            desk.page(
+                "funding of nobody's position",
+                f"{message.reference} moved {desk.amount(desk.config.asset, message.amount_minor)} "
+                f"for {message.symbol}, which no sleeve held then: it is booked to suspense; look "
+                "at the venue for a position that is not the bot's",
+            )
+        desk.finish()
+
     def on_allocate(self, state: LedgerState, message: Allocate, ctx: Context) -> None:
         desk = Desk(state, ctx)
         commands.allocate(desk, message)
@@ -176,9 +191,12 @@ class Ledger(Actor[LedgerState]):
             return
         if message.venue != state.config.venue or message.bid_ticks <= 0:
             return
-        if state.marks.get(message.symbol) == message.bid_ticks:
+        mark = message.bid_ticks
+        if bk.is_contract(message.symbol) and state.books.held(message.symbol) < 0:
+            mark = message.ask_ticks
+        if state.marks.get(message.symbol) == mark:
             return
-        state.marks[message.symbol] = message.bid_ticks
+        state.marks[message.symbol] = mark
         if any(message.symbol in sleeve.positions for sleeve in state.sleeves.values()):
             record_rows(state, ctx, moved=False)
 

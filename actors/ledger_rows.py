@@ -13,6 +13,8 @@ from actors.vault import (
     configured,
     entry_ticks,
     fees_minor,
+    funding_minor,
+    margin_held,
     position_lots,
     realised_minor,
     reserved_minor,
@@ -59,6 +61,7 @@ def _vault_row(state: LedgerState, address: str) -> VaultRow:
         realised_minor=realised_minor(state),
         unrealised_minor=unrealised_minor(state),
         fees_minor=fees_minor(state),
+        funding_minor=funding_minor(state),
         mode=state.mode.value,
         address=address,
     )
@@ -88,6 +91,8 @@ def _sleeve_row(state: LedgerState, sleeve: SleeveBook) -> SleeveRow:
         unrealised_minor=sleeve_unrealised(state, sleeve),
         fees_minor=sum(position.fees_minor for position in positions),
         swept_minor=sleeve.swept_minor,
+        funding_minor=sum(position.funding_minor for position in positions),
+        margin_minor=margin_held(state, sleeve.name),
         address=sleeve.address,
     )
 
@@ -95,6 +100,6 @@ def _sleeve_row(state: LedgerState, sleeve: SleeveBook) -> SleeveRow:
 def _shown_symbol(state: LedgerState, sleeve: SleeveBook) -> str:
     """Return the symbol that a sleeve is in, else its first."""
     for symbol in sleeve.positions:
-        if position_lots(state, sleeve.name, symbol) > 0:
+        if position_lots(state, sleeve.name, symbol) != 0:
             return symbol
     return sleeve.symbols[0] if sleeve.symbols else ""

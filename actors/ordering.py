@@ -1,15 +1,16 @@
 """From a wish to an order: the ledger checks that the money is there, and reserves it.
 
-A reservation is a pending transfer: it moves free cash (or coins) to the sleeve's `reserved`
-account. Fills post it, the end of the order voids the rest. No sleeve can reserve more than it
-has.
+A reservation is a pending transfer: it moves free cash (or coins, or contracts) to the sleeve's
+`reserved` account (`holds`). Fills post it, the end of the order voids the rest. No sleeve can
+reserve more than it has.
 """
 
-from actors import books as bk
 from actors.allocation import apply_wanted
 from actors.desk import Desk, idle_reason
-from actors.positions import lot_minor, lots_affordable, need_minor, worst_ticks
-from actors.vault import LedgerState, Reservation, SleeveBook, cash_minor, free_coins, open_orders
+from actors.holds import free_minor, hold
+from actors.positions import lots_affordable, need_minor, worst_ticks
+from actors.sides import Refused, check_side, exit_side, free_lots, is_entry
+from actors.vault import LedgerState, Reservation, SleeveBook, cash_minor, open_orders
 from messages.market import Instrument
 from messages.money import Mode
 from messages.orders import (
@@ -35,10 +36,6 @@ OPEN_ORDERS_PER_SLEEVE_MAX = 64
 INTENT_STALE_NS = 2_000_000_000
 
 
-class Refused(Exception):  # noqa: N818 - an expected answer, not an error
-    """The wish cannot be granted; the text says why and what would help."""
-
-
 def handle_intent(desk: Desk, message: Intent) -> None:
     """Make an order of a sleeve's wish, or tell it why not."""
     sleeve = desk.state.sleeves.get(message.sleeve)
@@ -48,7 +45,7 @@ def handle_intent(desk: Desk, message: Intent) -> None:
     try:
         if desk.ctx.now_ns - desk.ctx.at_ns > INTENT_STALE_NS:
             raise Refused("it came too late to be acted on")
-        if message.side is Side.BUY:
+        if is_entry(desk.state, sleeve, message.symbol, message.side):
             check_entry(desk.state, sleeve)
             apply_wanted(desk.state, desk.pen, sleeve, message.intent_id)
         order, instrument = sized(desk, sleeve, message)
@@ -135,22 +132,23 @@ def handle_exit(desk: Desk, message: ProtectiveExit) -> None:
         reason = "a backup was restored: whether the position is still there is being read"
         _answer_exit(desk, message, OrderState.DENIED, reason)
         return
-    free_lots = free_coins(desk.state, sleeve.name, instrument.base) // lot_minor(instrument)
-    lots = min(message.quantity_lots, free_lots, instrument.quantity_lots_max)
+    side = exit_side(desk.state, sleeve, message.symbol)
+    free = free_lots(desk.state, sleeve, instrument, side)
+    lots = min(message.quantity_lots, free, instrument.quantity_lots_max)
     if lots < message.quantity_lots:
-        _free_offered(desk, sleeve, message.symbol)
+        _free_offered(desk, sleeve, message.symbol, side)
     if lots < max(1, instrument.quantity_lots_min):
-        reason = f"{free_lots} lots of the position are free, the rest is offered or too small"
+        reason = f"{free} lots of the position are free, the rest is offered or too small"
         _answer_exit(desk, message, OrderState.DENIED, reason)
         return
-    order = _new_order(desk, sleeve, message.symbol, Side.SELL, lots, instrument)
+    order = _new_order(desk, sleeve, message.symbol, side, lots, instrument, entry=False)
     order.exit_id = message.exit_id
     order.at_market = True
     wish = Intent(
         intent_id="",
         sleeve=sleeve.name,
         symbol=message.symbol,
-        side=Side.SELL,
+        side=side,
         type=OrderType.MARKET,
         quantity_lots=lots,
         limit_ticks=0,
@@ -188,11 +186,12 @@ def _answer_exit(desk: Desk, message: ProtectiveExit, state: OrderState, reason:
     )
 
 
-def _free_offered(desk: Desk, sleeve: SleeveBook, symbol: str) -> None:
-    """Cancel the sleeve's resting sells, which hold coins that guard wants to sell now."""
+def _free_offered(desk: Desk, sleeve: SleeveBook, symbol: str, side: Side) -> None:
+    """Cancel the sleeve's resting exits, which hold coins that guard wants to sell now."""
     for order in open_orders(desk.state, sleeve.name):
         # What sells at the market is doing guard's work already.
-        if order.symbol == symbol and order.side is Side.SELL and not order.at_market:
+        leaving = order.symbol == symbol and order.side is side and order.leaves
+        if leaving and not order.at_market:
             cancel(desk, order, "guard closes the position")
 
 
@@ -222,58 +221,69 @@ def sized(desk: Desk, sleeve: SleeveBook, message: Intent) -> tuple[Reservation,
         raise Refused("a limit order has a limit, every other has none")
     if (message.type in TRIGGERED) != (message.trigger_ticks > 0):
         raise Refused("a stop or take-profit order has a trigger, every other has none")
-    if message.type in TRIGGERED and message.side is Side.BUY:
-        raise Refused("stop and take-profit orders close a position: only sells are taken")
+    entry = is_entry(state, sleeve, message.symbol, message.side)
+    if message.type in TRIGGERED and entry:
+        raise Refused("stop and take-profit orders close a position: this would open one")
     if sum(1 for _ in open_orders(state, sleeve.name)) >= OPEN_ORDERS_PER_SLEEVE_MAX:
         raise Refused(f"{OPEN_ORDERS_PER_SLEEVE_MAX} orders of this sleeve are open: cancel some")
-    if message.side is Side.BUY:
-        lots = _lots_to_buy(desk, sleeve, message, instrument)
+    if entry:
+        check_side(desk, sleeve, instrument, message.side)
+        lots = _lots_to_enter(desk, sleeve, message, instrument)
     else:
-        lots = _lots_to_sell(state, sleeve, message, instrument)
-    order = _new_order(desk, sleeve, message.symbol, message.side, lots, instrument)
+        lots = _lots_to_leave(state, sleeve, message, instrument)
+    order = _new_order(desk, sleeve, message.symbol, message.side, lots, instrument, entry=entry)
     order.intent_id = message.intent_id
     order.wish = message if message.intent_id else None
     order.placed_ns = desk.ctx.now_ns
     order.at_market = message.type is OrderType.MARKET
-    if message.side is Side.BUY:
-        price = _buy_price(desk, message)
-        order.reserved_minor = need_minor(instrument, price, lots)
+    if entry:
+        price = _entry_price(desk, message)
+        order.reserved_minor = need_minor(instrument, price, lots, desk.config.leverage)
         order.stop_ticks, order.take_ticks = message.stop_ticks, message.take_ticks
     return order, instrument
 
 
-def _buy_price(desk: Desk, message: Intent) -> int:
+def _entry_price(desk: Desk, message: Intent) -> int:
     if message.type is OrderType.LIMIT:
         return message.limit_ticks
     return worst_ticks(message.reference_ticks, desk.config.slippage_bps)
 
 
-def _lots_to_buy(desk: Desk, sleeve: SleeveBook, message: Intent, instrument: Instrument) -> int:
+def _lots_to_enter(desk: Desk, sleeve: SleeveBook, message: Intent, instrument: Instrument) -> int:
     cash = cash_minor(desk.state, sleeve.name)
-    price = _buy_price(desk, message)
-    lots = message.quantity_lots or lots_affordable(instrument, price, cash)
+    price = _entry_price(desk, message)
+    leverage = desk.config.leverage
+    lots = message.quantity_lots or lots_affordable(instrument, price, cash, leverage)
     if lots <= 0:
         raise Refused(f"{cash} minor units of cash buy nothing at {price} ticks")
-    need = need_minor(instrument, price, lots)
+    need = need_minor(instrument, price, lots, leverage)
     if need > cash:
         raise Refused(f"it needs {need} minor units of {instrument.quote}, {cash} are free")
     return lots
 
 
-def _lots_to_sell(
+def _lots_to_leave(
     state: LedgerState, sleeve: SleeveBook, message: Intent, instrument: Instrument
 ) -> int:
-    free_lots = free_coins(state, sleeve.name, instrument.base) // lot_minor(instrument)
-    lots = message.quantity_lots or min(free_lots, instrument.quantity_lots_max)
-    if lots > free_lots or lots <= 0:
-        raise Refused(f"it wants to sell {message.quantity_lots} lots, {free_lots} are free")
+    free = free_lots(state, sleeve, instrument, message.side)
+    lots = message.quantity_lots or min(free, instrument.quantity_lots_max)
+    if lots > free or lots <= 0:
+        what = message.side.value
+        raise Refused(f"it wants to {what} {message.quantity_lots} lots, {free} are free")
     return lots
 
 
 def _new_order(
-    desk: Desk, sleeve: SleeveBook, symbol: str, side: Side, lots: int, instrument: Instrument
+    desk: Desk,
+    sleeve: SleeveBook,
+    symbol: str,
+    side: Side,
+    lots: int,
+    instrument: Instrument,
+    *,
+    entry: bool,
 ) -> Reservation:
-    """Return an order that holds what selling takes; a buy's sum is set by the caller."""
+    """Return an order that holds what leaving takes; an entry's sum is set by the caller."""
     return Reservation(
         client_order_id=desk.ctx.new_id(),
         intent_id="",
@@ -282,42 +292,9 @@ def _new_order(
         symbol=symbol,
         side=side,
         quantity_lots=lots,
-        asset=instrument.quote if side is Side.BUY else instrument.base,
-        reserved_minor=0 if side is Side.BUY else instrument.base_minor(lots),
+        asset=instrument.quote if entry else instrument.base,
+        reserved_minor=0 if entry else instrument.base_minor(lots),
     )
-
-
-def free_account(order: Reservation) -> str:
-    """Return the account from which an order's money was reserved."""
-    if order.side is Side.BUY:
-        return bk.cash_of(order.sleeve)
-    return bk.coins_of(order.sleeve, order.asset)
-
-
-def reserve(desk: Desk, order: Reservation) -> None:
-    """Make the pending transfer that an order's `reserved_minor` says."""
-    desk.pen.move(
-        order.asset,
-        free_account(order),
-        bk.reserved_of(order.sleeve),
-        order.reserved_minor,
-        "reserve",
-        order.client_order_id,
-    )
-
-
-def void(desk: Desk, order: Reservation, keep_minor: int = 0) -> None:
-    """Give back what an order still holds, all but `keep_minor`."""
-    amount = max(0, order.reserved_minor - keep_minor)
-    desk.pen.move(
-        order.asset,
-        bk.reserved_of(order.sleeve),
-        free_account(order),
-        amount,
-        "void",
-        order.client_order_id,
-    )
-    order.reserved_minor -= amount
 
 
 def place(
@@ -326,7 +303,7 @@ def place(
     """Reserve, remember, and pass the order on to risk."""
     assert order.client_order_id not in desk.state.orders, "an order's id is its own"
     assert order.reserved_minor > 0, "an order holds what it may take"
-    reserve(desk, order)
+    hold(desk, order, order.reserved_minor)
     desk.state.orders[order.client_order_id] = order
     terms = Terms(
         client_order_id=order.client_order_id,
@@ -344,7 +321,7 @@ def place(
         if wish.type is OrderType.MARKET
         else wish.time_in_force,
         post_only=wish.post_only,
-        reduces=order.side is Side.SELL,
+        reduces=order.leaves,
         protective=order.exit_id != "",
         ledger=desk.ctx.address,
         trigger_ticks=wish.trigger_ticks,
@@ -368,14 +345,16 @@ def _register_placed(
     desk: Desk, sleeve: SleeveBook, instrument: Instrument, message: ProtectiveExit
 ) -> None:
     """Remember an order that guard placed itself while this ledger was blocked."""
-    order = _new_order(desk, sleeve, message.symbol, Side.SELL, message.quantity_lots, instrument)
+    side = exit_side(desk.state, sleeve, message.symbol)
+    lots = message.quantity_lots
+    order = _new_order(desk, sleeve, message.symbol, side, lots, instrument, entry=False)
     order.client_order_id = message.client_order_id
     order.exit_id = message.exit_id
     order.at_market = True
     order.heard = True
-    free = free_coins(desk.state, sleeve.name, instrument.base)
+    free = max(0, free_minor(desk, order))
     order.reserved_minor = min(order.reserved_minor, free)
-    reserve(desk, order)
+    hold(desk, order, order.reserved_minor)
     desk.state.orders[order.client_order_id] = order
     desk.page(
         "guard sold on its own",

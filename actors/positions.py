@@ -15,13 +15,31 @@ PPM = 1_000_000
 BPS = 10_000
 
 
-class Position(msgspec.Struct):
-    """One sleeve's position in one symbol; its coins are counted in the books."""
+# Steps of a position kept to know what was held when funding was settled: it is told minutes later
+# at most, and a sleeve has an order per symbol and side in flight.
+STEPS_KEPT = 64
+
+
+class Step(msgspec.Struct, array_like=True):
+    """A change of a position in a perpetual, by the venue's time."""
+
+    at_ns: int
+    contracts: int
+    """Signed."""
+
+
+class Position(msgspec.Struct, omit_defaults=True):
+    """One sleeve's position in one symbol; its coins or contracts are counted in the books."""
 
     basis_minor: int = 0
+    """What it cost; of a short position what it was sold for, below zero."""
     realised_minor: int = 0
-    """Proceeds less basis of what was sold, less all fees."""
+    """Proceeds less basis of what was sold, less all fees; funding included."""
     fees_minor: int = 0
+    funding_minor: int = 0
+    """Received, or below zero paid."""
+    steps: list[Step] = []
+    """Newest last."""
     stop_ticks: int = 0
     take_ticks: int = 0
 
@@ -42,6 +60,33 @@ class Position(msgspec.Struct):
         self.fees_minor += fee_minor
         self.realised_minor -= fee_minor
 
+    def stepped(self, at_ns: int, contracts: int) -> None:
+        """Note a change of a position in a perpetual."""
+        self.steps = [*self.steps[-STEPS_KEPT + 1 :], Step(at_ns, contracts)]
+
+    def held_at(self, at_ns: int, held_minor: int) -> int:
+        """Return the contracts held at a moment by one who holds `held_minor` now."""
+        return held_minor - sum(step.contracts for step in self.steps if step.at_ns > at_ns)
+
+    def closed(self, sign: int, closing_minor: int, held_minor: int, cost_minor: int) -> int:
+        """Book contracts that a buy (`sign` 1) or a sell (-1) closed; return what that realised.
+
+        Both quantities are without a sign; the last contract takes all the basis.
+        """
+        share = self.basis_minor
+        if closing_minor < held_minor:
+            part = abs(self.basis_minor) * closing_minor // held_minor
+            share = part if self.basis_minor > 0 else -part
+        realised = -share - sign * cost_minor
+        self.basis_minor -= share
+        self.realised_minor += realised
+        return realised
+
+    def funded(self, amount_minor: int) -> None:
+        """Book funding received, or below zero paid."""
+        self.funding_minor += amount_minor
+        self.realised_minor += amount_minor
+
     def surrendered(self, held_minor: int, fee_base_minor: int) -> None:
         """Book a fee that was taken in coins: their part of the basis was spent on it."""
         share = self.basis_minor * fee_base_minor // held_minor if held_minor > 0 else 0
@@ -59,17 +104,27 @@ def fee_of(notional_minor: int, fee_ppm: int) -> int:
     return -(-notional_minor * fee_ppm // PPM)
 
 
-def need_minor(instrument: Instrument, price_ticks: int, quantity_lots: int) -> int:
-    """Return what a buy needs at most: notional and taker's fee."""
+def margin_minor(notional_minor: int, leverage: int) -> int:
+    """Return the initial margin of a notional, rounded up."""
+    return -(-notional_minor // leverage)
+
+
+def need_minor(
+    instrument: Instrument, price_ticks: int, quantity_lots: int, leverage: int = 1
+) -> int:
+    """Return what an entry needs at most: notional, or its margin, and taker's fee."""
     notional = instrument.notional_minor(price_ticks, quantity_lots)
-    return notional + fee_of(notional, instrument.taker_fee_ppm)
+    return margin_minor(notional, leverage) + fee_of(notional, instrument.taker_fee_ppm)
 
 
-def lots_affordable(instrument: Instrument, price_ticks: int, cash_minor: int) -> int:
+def lots_affordable(
+    instrument: Instrument, price_ticks: int, cash_minor: int, leverage: int = 1
+) -> int:
     """Return the most lots that `cash_minor` buys at `price_ticks` with the taker's fee."""
-    lots = instrument.lots_for(cash_minor * PPM // (PPM + instrument.taker_fee_ppm), price_ticks)
-    # Roundings are upwards twice, by one unit each: at most a few lots too many.
-    while lots > 0 and need_minor(instrument, price_ticks, lots) > cash_minor:
+    notional = cash_minor * leverage * PPM // (PPM + leverage * instrument.taker_fee_ppm)
+    lots = instrument.lots_for(notional, price_ticks)
+    # Roundings are upwards, by a few units: at most a few lots too many.
+    while lots > 0 and need_minor(instrument, price_ticks, lots, leverage) > cash_minor:
         lots -= 1
     return min(lots, instrument.quantity_lots_max)
 
@@ -90,7 +145,7 @@ def value_minor(instrument: Instrument, base_minor: int, price_ticks: int) -> in
 
 def average_ticks(instrument: Instrument, basis_minor: int, base_minor: int) -> int:
     """Return the mean entry price in ticks, rounded to the nearest; 0 without coins."""
-    if base_minor <= 0:
+    if base_minor == 0:
         return 0
     one_tick = Fraction(instrument.tick) * base_minor
     one_tick *= Fraction(10) ** (instrument.quote_scale - instrument.base_scale)
@@ -98,5 +153,5 @@ def average_ticks(instrument: Instrument, basis_minor: int, base_minor: int) -> 
 
 
 def worst_ticks(reference_ticks: int, slippage_bps: int) -> int:
-    """Return the price a market buy is expected to stay below."""
+    """Return the price a market order is reckoned to trade at: for a buy it stays below."""
     return -(-reference_ticks * (BPS + slippage_bps) // BPS)

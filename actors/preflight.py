@@ -6,9 +6,10 @@ that every order goes, it is placed, and cancelled as soon as the venue has it.
 """
 
 from actors.desk import Desk, idle_reason, tradable
-from actors.ordering import Refused, cancel, place_check
+from actors.ordering import cancel, place_check
 from actors.positions import PPM, need_minor
-from actors.vault import LedgerState, SleeveBook, Trip, cash_minor
+from actors.sides import Refused
+from actors.vault import LedgerState, SleeveBook, Trip, cash_minor, configured
 from messages.account import AccountFee
 from messages.market import Instrument
 from messages.money import Check, CheckVault, Mode, VaultChecked
@@ -134,7 +135,8 @@ def _minimums(desk: Desk) -> list[Check]:
                 checks.append(Check(name=name, ok=False, text=text))
                 continue
             instrument = state.instruments[symbol]
-            least = need_minor(instrument, price, smallest_lots(instrument, price))
+            lots = smallest_lots(instrument, price)
+            least = need_minor(instrument, price, lots, desk.config.leverage)
             text = (
                 f"the smallest order takes {desk.money(least)} {desk.config.asset} with its fee; "
                 f"the sleeve is allocated {desk.money(has)}"
@@ -199,7 +201,8 @@ def _wish(state: LedgerState, sleeve: SleeveBook, symbol: str) -> Intent | None:
     if price <= 0:
         return None
     lots = smallest_lots(instrument, price)
-    if need_minor(instrument, price, lots) > cash_minor(state, sleeve.name):
+    need = need_minor(instrument, price, lots, configured(state).leverage)
+    if need > cash_minor(state, sleeve.name):
         return None
     return Intent(
         intent_id="",

@@ -15,7 +15,13 @@ class Holder:
     """Who a trade is booked to: where its cash and coins lie, and its position."""
 
     def __init__(
-        self, cash: str, coins: str, reserved: str, position: Position, owed: dict[str, int] | None
+        self,
+        cash: str,
+        coins: str,
+        reserved: str,
+        position: Position,
+        owed: dict[str, int] | None,
+        margin: str = "",
     ) -> None:
         self.cash = cash
         self.coins = coins
@@ -23,6 +29,7 @@ class Holder:
         self.position = position
         self.owed = owed
         """What suspense advanced to it; None for suspense itself, which may go below zero."""
+        self.margin = margin
 
     @classmethod
     def of_sleeve(cls, sleeve: SleeveBook, instrument: Instrument) -> "Holder":
@@ -33,13 +40,19 @@ class Holder:
             bk.reserved_of(sleeve.name),
             sleeve.position(instrument.symbol),
             sleeve.owed,
+            bk.margin_of(sleeve.name),
         )
 
     @classmethod
-    def suspense(cls, state: LedgerState, instrument: Instrument) -> "Holder":
+    def suspense(cls, state: LedgerState, symbol: str) -> "Holder":
         """Return `suspense` as the holder of what nobody ordered in one symbol."""
-        position = state.suspense.setdefault(instrument.symbol, Position())
+        position = state.suspense.setdefault(symbol, Position())
         return cls(bk.SUSPENSE, bk.SUSPENSE, "", position, None)
+
+    def held(self, books: bk.Books, asset: str) -> int:
+        """Return its coins or contracts, those that open orders hold included."""
+        held = books.balance(asset, self.coins)
+        return held + books.balance(asset, self.reserved) if self.reserved else held
 
 
 def book_trade(
@@ -72,7 +85,7 @@ def settle(desk: Desk, holder: Holder, instrument: Instrument, reference: str) -
         return
     for asset, account in ((instrument.quote, holder.cash), (instrument.base, holder.coins)):
         amount = min(holder.owed.get(asset, 0), desk.state.books.balance(asset, account))
-        if amount == 0:
+        if amount <= 0:
             continue
         if asset == instrument.base:
             # These coins were sold before they were bought: now their cost is known.
@@ -136,11 +149,18 @@ def record_fill(
     )
 
 
+def book_other_fee(desk: Desk, fill: VenueFill) -> None:
+    """Book a fee that the venue took in an asset of neither side."""
+    asset, fee = fill.fee_asset, fill.fee_minor
+    desk.pen.move(asset, bk.EXTERNAL, bk.FEES, abs(fee), "fee", fill.exec_id)
+    desk.notice(
+        "fee in another asset",
+        f"{fill.exec_id} cost {desk.amount(asset, fee)}: it is not part of Total Coins",
+    )
+
+
 def _held(desk: Desk, holder: Holder, instrument: Instrument) -> int:
-    held = desk.state.books.balance(instrument.base, holder.coins)
-    if holder.reserved:
-        held += desk.state.books.balance(instrument.base, holder.reserved)
-    return held
+    return holder.held(desk.state.books, instrument.base)
 
 
 def _draw(
@@ -211,11 +231,7 @@ def _book_fee(
     if fee == 0:
         return
     if asset not in (instrument.quote, instrument.base):
-        desk.pen.move(asset, bk.EXTERNAL, bk.FEES, abs(fee), "fee", fill.exec_id)
-        desk.notice(
-            "fee in another asset",
-            f"{fill.exec_id} cost {desk.amount(asset, fee)}: it is not part of Total Coins",
-        )
+        book_other_fee(desk, fill)
         return
     account = holder.cash if asset == instrument.quote else holder.coins
     held = _held(desk, holder, instrument)

@@ -88,6 +88,21 @@ class Reservation(msgspec.Struct):
     """An amendment under way."""
 
     @property
+    def leaves(self) -> bool:
+        """Whether it closes or shrinks a position: it holds coins or contracts, not money."""
+        return self.asset in (self.symbol, self.symbol.partition("/")[0])
+
+    @property
+    def closes_short(self) -> bool:
+        """Whether it buys back contracts, which are below zero in the books."""
+        return self.asset == self.symbol and self.side is Side.BUY
+
+    @property
+    def signed_minor(self) -> int:
+        """What it has moved to its sleeve's `reserved` account."""
+        return -self.reserved_minor if self.closes_short else self.reserved_minor
+
+    @property
     def open(self) -> bool:
         """Whether it may still fill, or fills told of are missing."""
         return self.state not in TERMINAL or self.told_lots > self.filled_lots
@@ -123,7 +138,7 @@ class LedgerState(State):
     seen: dict[str, int] = msgspec.field(default_factory=dict)
     """Executions and movements of funds already booked → their number."""
     marks: dict[str, int] = msgspec.field(default_factory=dict)
-    """Symbol → newest best bid, in ticks: what a position would bring."""
+    """Symbol → newest best bid, in ticks: what a position would bring; a short one pays the ask."""
     # Until the account was read, nobody knows what is in it: `bot status` would call that trading.
     mode: Mode = Mode.EXITS_ONLY
     mode_reason: str = "its books have not been compared yet"
@@ -166,8 +181,21 @@ def held_coins(state: LedgerState, sleeve: str, base: str) -> int:
     return free_coins(state, sleeve, base) + state.books.balance(base, bk.reserved_of(sleeve))
 
 
+def contracts(state: LedgerState, sleeve: str, instrument: Instrument) -> int:
+    """Return a sleeve's contracts of a perpetual, signed, in minor units."""
+    return held_coins(state, sleeve, instrument.base)
+
+
+def margin_held(state: LedgerState, sleeve: str) -> int:
+    """Return what a sleeve's positions in perpetuals hold."""
+    return state.books.balance(configured(state).asset, bk.margin_of(sleeve))
+
+
 def position_lots(state: LedgerState, sleeve: str, symbol: str) -> int:
-    """Return a sleeve's whole position in lots; what is below a lot does not count."""
+    """Return a sleeve's whole position in lots, short below zero.
+
+    What is below a lot does not count.
+    """
     instrument = state.instruments.get(symbol)
     if instrument is None:
         return 0
@@ -221,6 +249,16 @@ def realised_minor(state: LedgerState) -> int:
     return own + sum(position.realised_minor for position in state.suspense.values())
 
 
+def funding_minor(state: LedgerState) -> int:
+    """Return all funding received less what was paid, in the vault's asset."""
+    own = sum(
+        position.funding_minor
+        for sleeve in state.sleeves.values()
+        for position in sleeve.positions.values()
+    )
+    return own + sum(position.funding_minor for position in state.suspense.values())
+
+
 def fees_minor(state: LedgerState) -> int:
     """Return all fees paid, in the vault's asset."""
     own = sum(
@@ -232,14 +270,23 @@ def fees_minor(state: LedgerState) -> int:
 
 
 def total_minor(state: LedgerState) -> int:
-    """Return Total Coins: what is held of the vault's asset, and all positions at their value."""
+    """Return Total Coins: what is held of the vault's asset, and all positions at their value.
+
+    A perpetual cost nothing but margin, which is still there.
+    """
+    asset = configured(state).asset
     cost = sum(
-        position.basis_minor
-        for sleeve in state.sleeves.values()
-        for position in sleeve.positions.values()
+        invested_minor(state, sleeve.positions) for sleeve in state.sleeves.values()
+    ) + invested_minor(state, state.suspense)
+    held = state.books.held(asset) - bk.netted(state.books.balances.get(asset, {}))
+    return held + cost + unrealised_minor(state)
+
+
+def invested_minor(state: LedgerState, positions: dict[str, Position]) -> int:
+    """Return what was paid for positions in coins."""
+    return sum(
+        position.basis_minor for symbol, position in positions.items() if not bk.is_contract(symbol)
     )
-    cost += sum(position.basis_minor for position in state.suspense.values())
-    return state.books.held(configured(state).asset) + cost + unrealised_minor(state)
 
 
 def promised_minor(state: LedgerState) -> int:
@@ -251,14 +298,14 @@ def promised_minor(state: LedgerState) -> int:
 
 def _unrealised(state: LedgerState, symbol: str, position: Position, base_minor: int) -> int:
     mark = state.marks.get(symbol, 0)
-    if mark == 0:
+    if mark == 0 or symbol not in state.instruments:
         # Unknown until the first price: at cost.
         return 0
     return value_minor(state.instruments[symbol], base_minor, mark) - position.basis_minor
 
 
 def _base(state: LedgerState, symbol: str) -> str:
-    return state.instruments[symbol].base
+    return symbol if bk.is_contract(symbol) else state.instruments[symbol].base
 
 
 def _in_suspense(state: LedgerState, symbol: str) -> int:

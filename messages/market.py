@@ -18,6 +18,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     symbol: str
     """ccxt's unified symbol, verbatim: `ETH/USDT`."""
     base: str
+    """What a position is counted in: coins, or contracts, which are named as the symbol."""
     quote: str
     tick: str
     """The price step, a decimal string: `0.01`."""
@@ -33,6 +34,11 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     maker_fee_ppm: int
     """Fees in millionths of the notional."""
     taker_fee_ppm: int
+
+    @property
+    def is_perpetual(self) -> bool:
+        """Whether it is traded on margin, and positions may be short."""
+        return self.base == self.symbol
 
     def notional_minor(self, price_ticks: int, quantity_lots: int) -> int:
         """Return price × quantity in quote minor units, rounded up (what must be reserved)."""

@@ -29,6 +29,14 @@ class SleeveStyle(Enum):
     """Gives them back to Tradeable Coins when a position is closed completely."""
 
 
+class Direction(Enum):
+    """Which positions a sleeve may open; at a spot venue all are long."""
+
+    LONG = "long"
+    SHORT = "short"
+    BOTH = "both"
+
+
 class SleeveAllocation(msgspec.Struct, frozen=True, kw_only=True):
     """One sleeve's slice of a vault."""
 
@@ -38,6 +46,7 @@ class SleeveAllocation(msgspec.Struct, frozen=True, kw_only=True):
     allocated_minor: int
     symbols: tuple[str, ...]
     strategy: str = ""
+    direction: Direction = Direction.LONG
 
 
 class VaultConfigured(Message, frozen=True, kw_only=True, tag="money.VaultConfigured"):
@@ -71,6 +80,8 @@ class VaultConfigured(Message, frozen=True, kw_only=True, tag="money.VaultConfig
     """Stop and take-profit orders rest at the venue; elsewhere guard holds their levels."""
     adopts: bool = False
     """What is bought by hand at the venue belongs to the sleeve `manual`; else to nobody."""
+    leverage: int = 1
+    """Positions in perpetuals hold their notional divided by this."""
 
 
 class SleeveStanding(Message, frozen=True, kw_only=True, tag="money.SleeveStanding"):
@@ -139,6 +150,16 @@ class FundsMoved(Message, frozen=True, kw_only=True, tag="money.FundsMoved"):
     at_ns: int
 
 
+class FundingSettled(Message, frozen=True, kw_only=True, tag="money.FundingSettled"):
+    """Reconcile → ledger: the venue paid (positive) or took funding for a perpetual."""
+
+    symbol: str
+    amount_minor: int
+    reference: str
+    at_ns: int
+    """When it was settled: those who held the position then pay or get it."""
+
+
 class SleeveConfigured(Message, frozen=True, kw_only=True, tag="money.SleeveConfigured"):
     """A sleeve's settings: its first message, and again at each change."""
 
@@ -152,6 +173,7 @@ class SleeveConfigured(Message, frozen=True, kw_only=True, tag="money.SleeveConf
     parameters: dict[str, float]
     """By the strategy's declared names; what is left out has the declared default."""
     ledger: str
+    direction: Direction = Direction.LONG
 
 
 class Pause(Message, frozen=True, kw_only=True, tag="money.Pause"):
@@ -246,6 +268,8 @@ class RiskConfigured(Message, frozen=True, kw_only=True, tag="money.RiskConfigur
     """An entry whose cause is older than this is denied."""
     accounts: tuple[RiskAccount, ...] = ()
     alerts: str = ""
+    leverages: dict[str, int] = msgspec.field(default_factory=dict)
+    """Per venue of perpetuals: what their notional is divided by for its margin."""
 
 
 class LineStarted(Message, frozen=True, kw_only=True, tag="money.LineStarted"):

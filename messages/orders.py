@@ -252,7 +252,7 @@ class VenueOrder(msgspec.Struct, frozen=True, kw_only=True):
     updated_ns: int = 0
 
 
-class VenueFill(msgspec.Struct, frozen=True, kw_only=True):
+class VenueFill(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An execution as the venue tells it; `exec_id` is unique per account."""
 
     exec_id: str
@@ -268,6 +268,10 @@ class VenueFill(msgspec.Struct, frozen=True, kw_only=True):
     fee_asset: str
     maker: bool
     at_ns: int
+    realised_minor: int = 0
+    """Of a perpetual: the profit that the venue moved to the account with it, fee not included."""
+    forced: bool = False
+    """The venue itself closed a position: liquidation, or auto-deleveraging."""
 
 
 class InquiryOutcome(Message, frozen=True, kw_only=True, tag="orders.InquiryOutcome"):
@@ -370,6 +374,8 @@ class Protect(Message, frozen=True, kw_only=True, tag="orders.Protect"):
     selling_lots: int = 0
     """How much of the position the sleeve's own open sells already offer, and those orders."""
     open_sells: tuple[str, ...] = ()
+    short: bool = False
+    """A short position, which a buy closes; `position_lots` has no sign."""
 
 
 class ProtectiveExit(Message, frozen=True, kw_only=True, tag="orders.ProtectiveExit"):

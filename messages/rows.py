@@ -27,6 +27,7 @@ class VaultRow(Row, frozen=True, kw_only=True, tag="row.Vault"):
     fees_minor: int
     mode: str
     address: str
+    funding_minor: int = 0
 
     def key(self) -> str:
         return self.address
@@ -56,6 +57,10 @@ class SleeveRow(Row, frozen=True, kw_only=True, tag="row.Sleeve"):
     swept_minor: int
     """Flash profit returned, cumulative."""
     address: str
+    funding_minor: int = 0
+    """Received, or below zero paid."""
+    margin_minor: int = 0
+    """What positions in perpetuals hold."""
 
     def key(self) -> str:
         return self.address

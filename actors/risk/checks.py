@@ -42,12 +42,14 @@ class Question(NamedTuple):
     """How old the cause of the order is."""
     position_lots: int
     """What the vault holds of the symbol, by the fills that risk has seen."""
-    buying_lots: int
-    """What other buys of the vault in this symbol may still add."""
+    adding_lots: int
+    """What other orders of the vault on this side of the symbol may still add."""
     orders_last_minute: int
     working_orders: int
     journal_fault: str = ""
     """Why the journal does not keep up; "" while it does."""
+    leverage: int = 1
+    """That of positions at the venue."""
 
 
 Check = Callable[[Question], str | None]
@@ -202,7 +204,7 @@ def _below_position_maximum(question: Question) -> str | None:
     if maximum_minor < 0:
         return f"no largest position is set for {instrument.quote}: set it in [limits] of bot.toml"
     terms = question.request.terms
-    lots = question.position_lots + question.buying_lots + terms.quantity_lots
+    lots = abs(question.position_lots) + question.adding_lots + terms.quantity_lots
     position_minor = _notional_minor(question, lots)
     if position_minor <= maximum_minor:
         return None
@@ -233,13 +235,45 @@ def _room_to_follow(question: Question) -> str | None:
 
 
 def _entry_buys(question: Question) -> str | None:
-    if question.request.terms.side is Side.BUY:
+    assert question.instrument is not None, "asked after `_listed`"
+    if question.request.terms.side is Side.BUY or question.instrument.is_perpetual:
         return None
     return "a sell that opens a position needs margin, which spot has not: mark it as reducing"
 
 
+def _one_way(question: Question) -> str | None:
+    terms = question.request.terms
+    if question.position_lots * _sign(terms.side) >= 0:
+        return None
+    return (
+        f"the vault holds {question.position_lots} lots of {terms.symbol}, which a "
+        f"{terms.side.value} would close first: the venue has one position per symbol; mark it as "
+        "reducing"
+    )
+
+
+def _margin_held(question: Question) -> str | None:
+    """Deny an entry into a perpetual whose margin is not there; an amendment's is the ledger's."""
+    request, instrument = question.request, question.instrument
+    assert instrument is not None, "asked after `_listed`"
+    if not instrument.is_perpetual or not request.reserved_asset:
+        return None
+    notional = _notional_minor(question, request.terms.quantity_lots)
+    least = -(-notional // question.leverage)
+    if request.reserved_asset == instrument.quote and request.reserved_minor >= least:
+        return None
+    return (
+        f"its margin at {question.leverage}x is {_money(least, instrument)}, and "
+        f"{_money(request.reserved_minor, instrument)} are held for it: `leverage` of the venue in "
+        "bot.toml and the ledger's differ"
+    )
+
+
 def _really_reduces(question: Question) -> str | None:
     terms = question.request.terms
+    assert question.instrument is not None, "asked after `_listed`"
+    if question.instrument.is_perpetual:
+        return _shrinks(question)
     if terms.side is not Side.SELL:
         return "a buy does not reduce a spot position: place it as an entry"
     if terms.quantity_lots <= question.position_lots:
@@ -250,12 +284,30 @@ def _really_reduces(question: Question) -> str | None:
     )
 
 
+def _shrinks(question: Question) -> str | None:
+    terms = question.request.terms
+    against = -question.position_lots * _sign(terms.side)
+    if terms.quantity_lots <= against:
+        return None
+    return (
+        f"it would {terms.side.value} {terms.quantity_lots} lots of {terms.symbol} to close, and "
+        f"the vault holds {question.position_lots}: close at most that, and reconcile with "
+        "`bot ledger reconcile`"
+    )
+
+
+def _sign(side: Side) -> int:
+    return 1 if side is Side.BUY else -1
+
+
 EVERY_ORDER: tuple[Check, ...] = (_listed, _sensible, _on_lot_grid, _on_tick_grid, _above_minimum)
 ENTRIES: tuple[Check, ...] = (
     _switch_off,
     _journal_keeps_up,
     _mode_allows,
     _entry_buys,
+    _one_way,
+    _margin_held,
     _fresh,
     _pair_allowed,
     _quoted_in_vault_asset,

@@ -10,6 +10,7 @@ also mislead its judge. Nothing switches it off: without configuration it denies
 import msgspec
 from msgspec.structs import replace
 
+from actors.books import is_contract
 from actors.execution.order_rows import OrderFigures, order_row
 from actors.risk import accounts, switch
 from actors.risk.accounts import Standing, account_key
@@ -135,7 +136,7 @@ class Risk(Actor[RiskState]):
         key = _position_key(message.user, message.vault, message.symbol)
         signed = message.filled_lots if message.side is Side.BUY else -message.filled_lots
         lots = state.positions.pop(key, 0) + signed
-        if not message.client_order_id:
+        if not message.client_order_id and not is_contract(message.symbol):
             # Sold by hand: what is sold beyond the position was never the vault's.
             lots = max(0, lots)
         if lots:
@@ -200,7 +201,7 @@ def _question(state: RiskState, request: OrderRequest, ctx: Context) -> Question
     key = account_key(terms.user, terms.venue)
     position = _position_key(terms.user, terms.vault, terms.symbol)
     mode, mode_reason = accounts.effective(state.standings[key])
-    buying = (w.lots for w in state.working.values() if _adds(w, position))
+    adding = (w.lots for w in state.working.values() if _adds(w, position, terms.side))
     return Question(
         request=request,
         instrument=instrument,
@@ -211,10 +212,11 @@ def _question(state: RiskState, request: OrderRequest, ctx: Context) -> Question
         mode_reason=mode_reason,
         age_ns=ctx.now_ns - ctx.at_ns,
         position_lots=state.positions.get(position, 0),
-        buying_lots=sum(buying),
+        adding_lots=sum(adding),
         orders_last_minute=len(_recent_ns(state, key, ctx)),
         working_orders=len(state.working),
         journal_fault=state.journal_fault,
+        leverage=state.settings.leverages.get(terms.venue, 1) if state.settings else 1,
     )
 
 
@@ -231,8 +233,8 @@ def _limits(state: RiskState, venue: str, instrument: Instrument | None) -> Limi
     )
 
 
-def _adds(working: Working, position: str) -> bool:
-    return working.side is Side.BUY and working.position == position
+def _adds(working: Working, position: str, side: Side) -> bool:
+    return working.side is side and working.position == position
 
 
 def _recent_ns(state: RiskState, key: str, ctx: Context) -> list[int]:

@@ -104,6 +104,8 @@ def config(
 class Vault:
     """A ledger alone, and what it did last."""
 
+    symbol = SYMBOL
+
     def __init__(self, settings: VaultConfigured | None = None, funds: int = 10_000) -> None:
         self.probe = Probe(Ledger(), LEDGER)
         self.fills = 0
@@ -223,7 +225,7 @@ class Vault:
         return self.do(
             BookTop(
                 venue=VENUE,
-                symbol=SYMBOL,
+                symbol=self.symbol,
                 bid_ticks=bid,
                 bid_lots=10_000,
                 ask_ticks=bid + 10,
