@@ -11,6 +11,7 @@ PROTOCOLS: dict[str, tuple[str, str]] = {
     "binance": ("venue.protocols.binance", "Binance"),
     "binanceus": ("venue.protocols.binance", "BinanceUs"),
     "binanceusdm": ("venue.protocols.binance", "BinanceUsdm"),
+    "bybit": ("venue.protocols.bybit", "Bybit"),
     "coinbase": ("venue.protocols.coinbase", "Coinbase"),
     "kraken": ("venue.protocols.kraken", "Kraken"),
     "kucoin": ("venue.protocols.kucoin", "Kucoin"),

@@ -5,7 +5,7 @@ that both classes return is compared; and what was seen is held to what a venue 
 """
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, Protocol
 
@@ -70,8 +70,8 @@ async def _orders(side: Side, case: Case, seen: dict[str, Untyped]) -> None:
         "post-only": ("limit", "buy", low, {"postOnly": True}),
         "ioc": ("limit", "buy", low, {"timeInForce": "IOC"}),
         "fok": ("limit", "buy", low, {"timeInForce": "FOK"}),
-        "stop": ("market", "sell", None, {case.stop_price: low}),
-        "stop-limit": ("limit", "sell", low, {case.stop_price: low}),
+        "stop": ("market", "sell", None, {case.stop_price: low, **case.trigger_params}),
+        "stop-limit": ("limit", "sell", low, {case.stop_price: low, **case.trigger_params}),
         "take": ("market", "sell", None, {"takeProfitPrice": high}),
         "take-limit": ("limit", "sell", high, {"takeProfitPrice": high}),
     }
@@ -80,7 +80,9 @@ async def _orders(side: Side, case: Case, seen: dict[str, Untyped]) -> None:
         params = {**params, **_id(case, number)}
         placed = await exchange.create_order(symbol, kind, way, AMOUNT, price, params)
         await side.advance(1)
-        waits = {"trigger": True} if "Price" in str(params) and case.waits_apart else {}
+        waits: Mapping[str, Untyped] = {}
+        if "Price" in str(params) and case.waits_apart:
+            waits = case.take_query if name.startswith("take") else {"trigger": True}
         found = [placed, await exchange.fetch_order(placed["id"], symbol, {**waits})]
         found.append(await exchange.fetch_open_orders(symbol, None, None, {**waits}))
         if found[1]["status"] == "open":

@@ -4,7 +4,7 @@ To add one: a `Case`, with the addresses in the form that ccxt's class of the ve
 of `venue/` is imported here: the stock class runs in a process that needs none of it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 SPOT = "ETH/USDT"
@@ -50,6 +50,19 @@ class Case(NamedTuple):
     wrong_secret: str = "00" * 32
     unfilled: str = "expired"
     """The state of an order that was to fill at once and did not."""
+    trigger_params: Mapping[str, Any] = {}
+    """What a trigger price needs beside it."""
+    take_query: Mapping[str, Any] = {"trigger": True}
+    """How a waiting take-profit is asked for, where orders that wait are asked for apart."""
+    variant: str = ""
+    """Behind the protocol in the case's name, where one protocol has several."""
+    beside: str = ""
+    """Another symbol that the box lists, too."""
+
+    @property
+    def name(self) -> str:
+        """Its key in `CASES`."""
+        return self.protocol + self.variant
 
 
 def _binance(address: str) -> dict[str, Any]:
@@ -116,6 +129,24 @@ AwEHoUQDQgAEtoFJdv2N83fEdfnQQvQzdGc/hyYoeCyvgFLlmmY8/WYLt8TS8hYf
 -----END EC PRIVATE KEY-----
 """
 
+
+def _bybit(address: str) -> dict[str, Any]:
+    rest, socket = f"http://{address}", f"ws://{address}/v5"
+    public = {name: f"{socket}/public/{name}" for name in ("spot", "linear")}
+    private = {"spot": {"unified": f"{socket}/private"}, "contract": f"{socket}/private"}
+    sockets = {"public": public, "private": {**private, "trade": f"{socket}/trade"}}
+    return {
+        "urls": {"api": {"public": rest, "private": rest, "ws": sockets}},
+        "options": {"fetchOrder": {"acknowledged": True}},
+    }
+
+
+def _bybit_spot(address: str) -> dict[str, Any]:
+    settings = _bybit(address)
+    settings["options"]["defaultType"] = "spot"
+    return settings
+
+
 CASES: dict[str, Case] = {
     "coinbase": Case(
         "coinbase",
@@ -152,6 +183,35 @@ CASES: dict[str, Case] = {
         book_limit=100,
         edits_under_a_new_id=False,
         waits_apart=True,
+        lists_all_orders=False,
+        unfilled="canceled",
+    ),
+    "bybit": Case(
+        "bybit",
+        "bybit",
+        SPOT,
+        _bybit_spot,
+        "unified",
+        book_limit=50,
+        edits_under_a_new_id=False,
+        waits_apart=True,
+        take_query={"orderFilter": "tpslOrder"},
+        lists_all_orders=False,
+        unfilled="canceled",
+    ),
+    "bybit-linear": Case(
+        "bybit",
+        "bybit",
+        PERPETUAL,
+        _bybit,
+        "unified",
+        variant="-linear",
+        beside=SPOT,
+        book_limit=50,
+        has_positions=True,
+        edits_under_a_new_id=False,
+        waits_apart=True,
+        trigger_params={"triggerDirection": "descending"},
         lists_all_orders=False,
         unfilled="canceled",
     ),
