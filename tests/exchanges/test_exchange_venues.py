@@ -139,7 +139,7 @@ Seen = tuple[Case, dict[str, Any], dict[str, Any]]
 
 
 # Venues that speak another's protocol, with its code, are played in `make check`.
-SIBLINGS = {"binanceus", "bybit-linear"}
+SIBLINGS = {"binanceus", "bybit-linear", "okx-swap"}
 PARAMS = [pytest.param(name, marks=pytest.mark.check if name in SIBLINGS else ()) for name in CASES]
 
 
@@ -236,6 +236,14 @@ REFUSALS = {
     ],
     # A post-only order that would take is taken, and cancelled by the matching.
     "kucoin": [
+        "InsufficientFunds",
+        "InvalidOrder",
+        "answered",
+        "OrderNotFound",
+        "OrderNotFound",
+        "AuthenticationError",
+    ],
+    "okx": [
         "InsufficientFunds",
         "InvalidOrder",
         "answered",

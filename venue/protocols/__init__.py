@@ -15,6 +15,8 @@ PROTOCOLS: dict[str, tuple[str, str]] = {
     "coinbase": ("venue.protocols.coinbase", "Coinbase"),
     "kraken": ("venue.protocols.kraken", "Kraken"),
     "kucoin": ("venue.protocols.kucoin", "Kucoin"),
+    "okx": ("venue.protocols.okx", "Okx"),
+    "okxdemo": ("venue.protocols.okx", "OkxDemo"),
 }
 
 

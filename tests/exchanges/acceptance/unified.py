@@ -175,7 +175,7 @@ async def _watched(side: Side, case: Case, seen: dict[str, Untyped]) -> None:
         return
     seen["watched candle"] = list(exchange.ohlcvs[symbol]["1m"][-1])
     seen["watched fills"] = list(exchange.myTrades)
-    seen["watched balance"] = exchange.balance[case.balance_type]
+    seen["watched balance"] = _watched_balance(exchange, case)
 
 
 def _watching_account(
@@ -205,11 +205,11 @@ async def _account_caught_up(side: Side, case: Case) -> None:
     wanted = {fill["id"] for fill in fills[-(STEPS // 2) :]}
     await _until(side, lambda: list(exchange.ohlcvs[symbol]["1m"][-1]) == candles[-1])
     await _until(side, lambda: wanted <= {fill["id"] for fill in exchange.myTrades})
-    asset = "USDT"
-    kind = "total" if case.has_positions else "free"
-    watched = exchange.balance[case.balance_type]
     if not case.has_positions:
-        await _until(side, lambda: watched[asset][kind] == balance[asset][kind])
+        # The last event of each asset: what comes behind it would be seen by one side only.
+        for asset in ("USDT", "ETH"):
+            free = balance[asset]["free"]
+            await _until(side, partial(_is_free, exchange, case, asset, free))
 
 
 async def _until(side: Side, holds: Callable[[], bool]) -> None:
@@ -255,6 +255,14 @@ def _id(case: Case, number: int) -> dict[str, str]:
 
 def _price(exchange: Untyped, symbol: str, price: float) -> float:
     return float(exchange.price_to_precision(symbol, price))
+
+
+def _is_free(exchange: Untyped, case: Case, asset: str, amount: float) -> bool:
+    return bool(_watched_balance(exchange, case)[asset]["free"] == amount)
+
+
+def _watched_balance(exchange: Untyped, case: Case) -> Untyped:
+    return exchange.balance[case.balance_type] if case.balance_type else exchange.balance
 
 
 def _is_same_trade(watched: Untyped, told: Untyped) -> bool:

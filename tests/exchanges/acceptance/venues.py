@@ -20,7 +20,7 @@ class Case(NamedTuple):
     settings: Callable[[str], dict[str, Any]]
     """ccxt's constructor settings for a box at `127.0.0.1:PORT`, without the key."""
     balance_type: str
-    """Under which ccxt keeps the watched balance."""
+    """Under which ccxt keeps the watched balance; empty where it keeps one only."""
     book_limit: int = 10
     has_positions: bool = False
     order_types: tuple[str, ...] = (
@@ -63,6 +63,13 @@ class Case(NamedTuple):
     def name(self) -> str:
         """Its key in `CASES`."""
         return self.protocol + self.variant
+
+
+def _okx(address: str) -> dict[str, Any]:
+    return {
+        "options": {"fetchMarkets": {"types": ["spot", "swap"]}},
+        "urls": {"api": {"rest": f"http://{address}", "ws": f"ws://{address}/ws/v5"}},
+    }
 
 
 def _binance(address: str) -> dict[str, Any]:
@@ -161,6 +168,32 @@ CASES: dict[str, Case] = {
         buys_by_cost=True,
         watches_account=False,
         wrong_secret=_STRAY_KEY,
+        unfilled="canceled",
+    ),
+    "okx": Case(
+        "okx",
+        "okx",
+        SPOT,
+        _okx,
+        "",
+        edits_under_a_new_id=False,
+        waits_apart=True,
+        take_query={"trigger": True, "ordType": "conditional"},
+        lists_all_orders=False,
+        unfilled="canceled",
+    ),
+    "okx-swap": Case(
+        "okx",
+        "okx",
+        PERPETUAL,
+        _okx,
+        "",
+        variant="-swap",
+        beside=SPOT,
+        has_positions=True,
+        waits_apart=True,
+        take_query={"trigger": True, "ordType": "conditional"},
+        lists_all_orders=False,
         unfilled="canceled",
     ),
     "binance": Case("binance", "binance", SPOT, _binance, "spot"),
