@@ -69,9 +69,6 @@ _VENUE_ACTS = {
     Step.SENT: "we send nothing",
 }
 _INAPPLICABLE: dict[Operation, dict[Step, str]] = {
-    Operation.WS_SUBMIT: dict.fromkeys(
-        Step, "orders leave over REST only: no adapter has order entry over WebSocket"
-    ),
     Operation.CANCEL: {
         Step.RESERVED: "a cancel reserves nothing",
         Step.APPROVED: "a cancel does not pass risk: it is always allowed",

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import trio
 
@@ -18,6 +18,12 @@ FLIGHT_S = 0.02
 TIMEOUT_S = 5.0
 # A feed is heard from once a second, as a quiet market's is.
 TOP_EVERY_S = 0.5
+
+
+class Peer(Protocol):
+    """The venue's end of a connection."""
+
+    def cut(self) -> None: ...
 
 
 class Network:
@@ -41,6 +47,11 @@ class Network:
         self.cuts = 0
         self.alive = True
         self.feeds: list[Feed[Any]] = []
+        self.by_socket = False
+        """Whether orders go over a WebSocket, and how many of their requests were acted on."""
+        self.socket_requests = 0
+        self.peers: list[Peer] = []
+        self.serving: trio.Nursery | None = None
         venue.listeners.append(self._hear)
 
     def cut(self) -> None:
@@ -50,6 +61,9 @@ class Network:
         for feed in self.feeds:
             feed.put(lost)
             feed.put(types.Subscribed(stream="executions", received_ns=0))
+        for peer in self.peers:
+            peer.cut()
+        self.peers.clear()
 
     def die(self) -> None:
         """Let nothing reach the process any more, and nothing come from it."""
@@ -75,6 +89,20 @@ class Network:
             )
         self.at(f"{name}:sent")
         await trio.sleep(FLIGHT_S)
+        answer = self.act(name, act)
+        fate = self.fate(name)
+        if fate:
+            await trio.sleep(TIMEOUT_S if fate == "late" else FLIGHT_S)
+            raise VenueError(Code.AMBIGUOUS, "matrix", f"no verdict came: {fate}")
+        await trio.sleep(FLIGHT_S)
+        if self.cuts != cuts:
+            raise VenueError(Code.AMBIGUOUS, "matrix", "the connection was cut")
+        if isinstance(answer, VenueError):
+            raise answer
+        return answer
+
+    def act(self, name: str, act: Callable[[], T]) -> T | VenueError:
+        """Have the venue act on a request that has arrived."""
         if name in self.before:
             self.before.pop(name)()
         answer: T | VenueError
@@ -85,19 +113,15 @@ class Network:
         if name in self.after:
             self.after.pop(name)()
         self.at(f"{name}:accepted")
+        return answer
+
+    def fate(self, name: str) -> str:
+        """Return what becomes of the answer to a request."""
         fate, self.answer = self.answer, ""
         if self.lost.get(name, 0):
             self.lost[name] -= 1
             fate = fate or "late"
-        if fate:
-            await trio.sleep(TIMEOUT_S if fate == "late" else FLIGHT_S)
-            raise VenueError(Code.AMBIGUOUS, "matrix", f"no verdict came: {fate}")
-        await trio.sleep(FLIGHT_S)
-        if self.cuts != cuts:
-            raise VenueError(Code.AMBIGUOUS, "matrix", "the connection was cut")
-        if isinstance(answer, VenueError):
-            raise answer
-        return answer
+        return fate
 
 
 class Client:

@@ -42,6 +42,7 @@ from messages.settings import (
 from state.database import DATABASE_NAME, Settings
 from state.port import store_child
 from state.store import Store
+from supervisor import net
 from supervisor.actor import Actor, AnyState, Context
 from supervisor.clock import ProcessClock
 from supervisor.determinism import deterministic
@@ -51,6 +52,7 @@ from supervisor.system import System
 from supervisor.threads import InlineThreads, use
 from tests.actors.venue_client import LISTED
 from tests.whole.matrix.client import Network, opener
+from tests.whole.matrix.order_socket import SocketNetwork, socket_opener
 
 VENUE = "/venues/matrix-sim"
 ACCOUNT = f"{VENUE}/accounts/ann"
@@ -224,8 +226,9 @@ class Life:
         scales = Scales({"USDT": 6, "ETH": 8})
         open_client = opener(self.network)
         if address.endswith("/line"):
+            open_account = socket_opener(self.network) if self.network.by_socket else open_client
             return lambda: Line(
-                RISK, open_client, scales, VenueBudget(20.0, 15), VenueBudget(50.0, 50, kept=0)
+                RISK, open_account, scales, VenueBudget(20.0, 15), VenueBudget(50.0, 50, kept=0)
             )
         if address.endswith("/stream"):
             return lambda: PrivateStream(ORDERS, RECONCILE, ALERTS, open_client, scales)
@@ -280,7 +283,7 @@ def live(
             world.base_ns = world.now_ns()
 
     killed = False
-    with use(InlineThreads()), deterministic(1):
+    with use(InlineThreads()), deterministic(1), net.use(SocketNetwork(network)):
         try:
             trio.run(main, clock=clock)
         except* Killed:

@@ -95,8 +95,9 @@ _MOVED: dict[Step, Where | str] = {
     Step.ACK_LOST: (RECONCILE, AccountRead),
     Step.ACK: (RECONCILE, AccountRead),
 }
+SUBMITS = (Operation.SUBMIT, Operation.WS_SUBMIT)
 POINTS: dict[Operation, dict[Step, Where | str]] = {
-    Operation.SUBMIT: {**_SUBMIT, Step.BUILT: (LEDGER, Intent)},
+    **{key: {**_SUBMIT, Step.BUILT: (LEDGER, Intent)} for key in SUBMITS},
     Operation.CANCEL: {
         **_SUBMIT,
         Step.BUILT: (LEDGER, CancelIntent),
@@ -124,7 +125,7 @@ POINTS: dict[Operation, dict[Step, Where | str]] = {
     Operation.TRANSFER: _MOVED,
 }
 REQUEST = {
-    Operation.SUBMIT: "submit",
+    **dict.fromkeys(SUBMITS, "submit"),
     Operation.CANCEL: "cancel",
     Operation.AMEND: "amend",
     Operation.STOP: "submit",
@@ -142,7 +143,7 @@ class Play:
         self.folder = folder
         self.world = World()
         self.venue = Venue(self.world.now_ns)
-        self.network = Network(self.venue, self._at)
+        self.network = self._new_network()
         self.life: Life | None = None
         self.armed = False
         self.fired = False
@@ -161,9 +162,16 @@ class Play:
             else:
                 second.mkdir()
                 (self.folder / "killed.db").rename(second / DATABASE_NAME)
-            self.network = Network(self.venue, self._at)
+            self.network = self._new_network()
             live(self.world, second, self.network, self._hook, self._settle)
+        elif self.network.by_socket and self.venue.orders and not self.network.socket_requests:
+            self.found.problems.append("nothing went over the socket")
         return Result(self.found.outcome(self.venue), tuple(self.found.problems))
+
+    def _new_network(self) -> Network:
+        network = Network(self.venue, self._at)
+        network.by_socket = self.cell.operation is Operation.WS_SUBMIT
+        return network
 
     # --- the two lives
 
@@ -217,12 +225,12 @@ class Play:
             self.venue.fill(self._open(), LOTS)
 
     def _fill_after(self) -> None:
-        if self.cell.operation in (Operation.SUBMIT, Operation.AMEND):
+        if self.cell.operation in (*SUBMITS, Operation.AMEND):
             self.venue.fill(self._open(), self._open().quantity_lots)
 
     async def _act(self, life: Life) -> None:
         operation = self.cell.operation
-        if operation is Operation.SUBMIT:
+        if operation in SUBMITS:
             life.post(LEDGER, self._intent())
         elif operation is Operation.CANCEL:
             life.post(LEDGER, CancelIntent(intent_id="wish", sleeve="hand"))
@@ -242,7 +250,7 @@ class Play:
     async def _bring_on(self, life: Life) -> None:
         """Have happen what the step waits for, once the operation is under way."""
         step, operation = self.cell.step, self.cell.operation
-        rests = operation in (Operation.SUBMIT, Operation.AMEND)
+        rests = operation in (*SUBMITS, Operation.AMEND)
         if step in (Step.PARTIAL, Step.LOST_FILL, Step.CANCELLED) and rests:
             await self._until(self._is_resting)
             if step is Step.CANCELLED:
@@ -257,7 +265,7 @@ class Play:
             if step is Step.SNAPSHOT:
                 life.snapshot_all()
                 await life.store.committed()
-            elif operation is Operation.SUBMIT:
+            elif operation in SUBMITS:
                 self.venue.fill(self._open(), PART_LOTS)
             self._fire()
 
@@ -269,7 +277,7 @@ class Play:
     def _is_done(self) -> bool:
         """Whether the operation has come to where a snapshot or an old backup is interesting."""
         operation = self.cell.operation
-        if operation in (Operation.SUBMIT, Operation.AMEND):
+        if operation in (*SUBMITS, Operation.AMEND):
             return bool(self.venue.orders) and self._is_resting()
         if operation is Operation.CANCEL:
             return self._is(OrderState.CANCELLED)

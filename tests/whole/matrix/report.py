@@ -14,7 +14,9 @@ venue's: **no order lost, none doubled, no money unaccounted**. {counts}
 How: the production tree on a real store and virtual time, against a venue of a few lines in
 `tests/whole/matrix` whose books outlive the bot. A process that is killed leaves what was
 committed, and another one goes on with it. The same with real processes and `bot venue`, at moments
-drawn by chance, is `tests/whole/test_kill_bot.py`.
+drawn by chance, is `tests/whole/test_kill_bot.py`; orders go over the WebSocket there. In a WS
+submit everything from the order desk down to the frames is the bot's own, over a connection in
+memory; when that is cut or says nothing, later orders and cancels take the other way.
 
 A cell says how the orders ended and how many lots filled (1 000 were wished for, 1 500 after an
 amendment; a stop trigger begins with 1 000 bought).
