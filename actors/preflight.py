@@ -21,7 +21,7 @@ ROUND_TRIP = "round trip"
 TRIP_NS_MAX = 20 * 1_000_000_000
 MILLISECOND_NS = 1_000_000
 # Only where the money is nobody's.
-SIMULATED = frozenset({"sim"})
+SIMULATED = frozenset({"sim", "paper"})
 # Half the price is further away than a market moves while an order is cancelled.
 AWAY = 2
 

@@ -5,6 +5,7 @@ root  one_for_one
 ├─ alerts, risk
 ├─ venues  bulkhead ─▶ <venue> one_for_one
 │              ├─ box               an embedded exchange, where one is configured
+│              ├─ paper             another one, whose prices are those of a real venue
 │              ├─ public ─▶ feed
 │              └─ accounts bulkhead ─▶ <user> rest_for_one ─▶ line, stream, orders, reconcile
 └─ users   bulkhead ─▶ <user> bulkhead ─▶ vaults bulkhead ─▶ <venue>-<asset> rest_for_one
@@ -29,12 +30,16 @@ from actors.execution.translate import Scales
 from actors.feeds.stream import MarketFeed
 from actors.guard import Guard
 from actors.ledger import Ledger
+from actors.paper import PaperPlace, PaperPort
 from actors.risk.gate import Risk
 from actors.sleeves.sleeve import Sleeve
 from actors.wiring import ALERTS, RISK, Wiring
 from exchanges.types import Credentials
 from messages.market import topic
 from messages.settings import (
+    KEYLESS,
+    PAPER_BALANCE,
+    BoxSettings,
     Environment,
     Protocol,
     RateTier,
@@ -141,6 +146,8 @@ class _Assembly:
             {name: venue.environment.value for name, venue in settings.venues.items()},
         )
         self._doors: dict[str, Door] = {}
+        self._desks: dict[str, Door] = {}
+        """Where orders go that are filled on paper, while `_doors` lead to the prices."""
         self._budgets: dict[str, VenueBudget] = {}
         self._reads: dict[tuple[str, str], VenueBudget] = {}
 
@@ -157,7 +164,7 @@ class _Assembly:
         found = 0
         for name, venue in self._settings.venues.items():
             for user in self._wiring.users_at(name):
-                if venue.environment is Environment.SIM:
+                if venue.environment in KEYLESS:
                     continue
                 try:
                     self._keys.credentials(user, name)
@@ -202,18 +209,13 @@ class _Assembly:
             door = Door(venue.protocol.value, known, self._clock, proxy, venue.symbols)
             self._doors[name] = door
         children: list[ChildSpec | SupervisorSpec] = []
+        desk = door
         if venue.box is not None:
-            from venue.settings import box_config  # noqa: PLC0415 - numba, see BoxPort
-
-            config = box_config(
-                name,
-                venue.box,
-                self._wiring.users_at(name),
-                data_file=self._folder / f"{name}.db",
-                protocol=venue.protocol.value,
-            )
-            start = partial(BoxPort, config, self._clock, door)
-            children.append(ChildSpec(name="box", start=start))
+            children.append(ChildSpec(name="box", start=self._box(name, venue.box, door)))
+        elif venue.environment is Environment.PAPER:
+            own = Door(venue.protocol.value, None, self._clock, symbols=venue.symbols)
+            desk = self._desks.setdefault(name, own)
+            children.append(ChildSpec(name="paper", start=self._paper(name, door, desk)))
         feed = partial(
             MarketFeed,
             venue=name,
@@ -233,11 +235,38 @@ class _Assembly:
             name="accounts",
             bulkhead=True,
             children=tuple(
-                self._account(name, user, door, budget, _rate_tier(venue))
+                self._account(name, user, desk, budget, _rate_tier(venue))
                 for user in self._wiring.users_at(name)
             ),
         )
         return _supervisor(name=name, children=(*children, public, accounts))
+
+    def _box(self, name: str, box: BoxSettings, door: Door) -> Callable[[], BoxPort]:
+        from venue.settings import box_config  # noqa: PLC0415 - numba, see BoxPort
+
+        config = box_config(
+            name,
+            box,
+            self._wiring.users_at(name),
+            data_file=self._folder / f"{name}.db",
+            protocol=self._settings.venues[name].protocol.value,
+        )
+        return partial(BoxPort, config, self._clock, door)
+
+    def _paper(self, name: str, door: Door, desk: Door) -> Callable[[], PaperPort]:
+        venue = self._settings.venues[name]
+        vaults = [each for each in self._settings.roster.vaults if each.venue == name]
+        place = PaperPlace(
+            name=name,
+            protocol=venue.protocol.value,
+            symbols=venue.symbols,
+            users=self._wiring.users_at(name),
+            settings=venue.paper,
+            balances={vault.asset: PAPER_BALANCE for vault in vaults} | venue.paper.balances,
+            seed=venue.seed,
+            data_file=self._folder / f"{name}.db",
+        )
+        return partial(PaperPort, place, door.opener(), self._clock, desk)
 
     def _account(
         self, venue: str, user: str, door: Door, budget: VenueBudget, tier: RateTier
@@ -337,7 +366,7 @@ class _Assembly:
             (user, name): Credentials(*key_for(venue.protocol.value, name, user, self._seed(venue)))
             for name, venue in self._settings.venues.items()
             for user in self._wiring.users_at(name)
-            if venue.environment is Environment.SIM
+            if venue.environment in KEYLESS
         }
 
     @staticmethod
@@ -346,4 +375,6 @@ class _Assembly:
 
 
 def _rate_tier(venue: VenueSettings) -> RateTier:
+    if venue.environment is Environment.PAPER:
+        return RateTier.NONE
     return venue.box.rate_tier if venue.box is not None else venue.rate_tier

@@ -11,6 +11,7 @@ from bot.confirm import confirm
 from bot.environment import Environment
 from bot.errors import FailedError, VerbError
 from bot.key_store import KeyStore, KeyStoreError, passphrase_credential
+from messages.settings import KEYLESS
 from messages.settings import Environment as Whose
 
 LIVE_WORD = "trade live"
@@ -36,7 +37,7 @@ def credentials_folder(environment: Environment) -> Path | None:
 def stored_keys(config: Config, folder: Path, environment: Environment) -> tuple[StoredKey, ...]:
     """Return the stored keys that a start needs; simulations need none, and nothing is asked."""
     store = KeyStore(folder)
-    simulated = all(venue.environment is Whose.SIM for venue in config.venues.values())
+    simulated = all(venue.environment in KEYLESS for venue in config.venues.values())
     if simulated or not store.exists():
         return ()
     return tuple(opened(store, environment)[0])
@@ -73,8 +74,9 @@ def account_of(config: Config, user: str, venue: str) -> str:
         hint = nearest(venue, list(config.venues))
         raise VerbError(f"there is no venue {venue} in bot.toml; there are {known}{hint}")
     environment = config.venues[venue].environment
-    if environment is Whose.SIM:
-        raise VerbError(f"{venue} is a simulation: its keys are made from its seed, none is needed")
+    if environment in KEYLESS:
+        what = "a simulation" if environment is Whose.SIM else "paper trading"
+        raise VerbError(f"{venue} is {what}: its keys are made from its seed, none is needed")
     users = [each.name for each in config.first_run.users]
     if user not in users:
         hint = nearest(user, users)

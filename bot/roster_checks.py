@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from actors.vault import MANUAL
 from bot.checking import Checker, nearest
 from bot.toml_lines import KeyPath
-from exchanges.capabilities import Support, capabilities_of
+from exchanges.capabilities import CAPABILITIES, Support, capabilities_of
 from messages.settings import (
     Environment,
     MarketSettings,
     OrderEntry,
+    PaperSettings,
     RiskSettings,
     SleeveSettings,
     VaultSettings,
@@ -94,17 +95,33 @@ def _check_environment(checker: Checker, name: str, venue: VenueSettings) -> Non
             f"{name.rsplit('-', 1)[0]}-{environment}], so that nobody takes it for another"
         )
         checker.add(path, text)
+    if venue.paper != PaperSettings() and venue.environment is not Environment.PAPER:
+        text = f'remove it: the venue is "{environment}", only one of "paper" has paper money'
+        checker.add(("venues", name, "paper"), text)
     if venue.environment is Environment.SIM:
         return
     if venue.box is not None:
         text = f'is "{environment}", and a box is a simulation: make it "sim", or remove the box'
         checker.add(path, text)
+    if venue.environment is Environment.PAPER:
+        _check_paper(checker, path, venue)
+        return
     known = capabilities_of(venue.protocol.value).environments
     if environment not in known and not venue.rest:
         text = (
             f'is "{environment}", which {venue.protocol.value} does not have; it has '
             f"{', '.join(known)}, and sim in a box"
         )
+        checker.add(path, text)
+
+
+def _check_paper(checker: Checker, path: KeyPath, venue: VenueSettings) -> None:
+    if capabilities_of(venue.protocol.value).paper is Support.NONE:
+        able = ", ".join(
+            name for name, each in CAPABILITIES.items() if each.paper is not Support.NONE
+        )
+        name = venue.protocol.value
+        text = f'is "paper", and our own exchange does not speak {name}; it speaks {able}'
         checker.add(path, text)
 
 

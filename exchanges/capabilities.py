@@ -31,6 +31,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     expiry: Support = Support.NONE
     websocket_orders: Support = Support.NONE
     """Whether orders may be entered over the account's socket; then `order_entry` chooses."""
+    paper: Support = Support.NONE
+    """Emulated where the box speaks the venue's protocol: it fills orders by the venue's prices."""
     environments: tuple[str, ...] = ("live",)
     """Of the venue itself; a simulation of it is ours."""
 
@@ -42,6 +44,7 @@ _BINANCE_SPOT = Capabilities(
     post_only=Support.NATIVE,
     immediate_or_cancel=Support.NATIVE,
     expiry=Support.NATIVE,
+    paper=Support.EMULATED,
 )
 
 # Sources: the venues' own pages, as docs/venues.md lists them.
@@ -54,6 +57,7 @@ CAPABILITIES: dict[str, Capabilities] = {
         post_only=Support.NATIVE,
         immediate_or_cancel=Support.NATIVE,
         expiry=Support.NATIVE,
+        paper=Support.EMULATED,
         websocket_orders=Support.NATIVE,
     ),
 }

@@ -69,12 +69,18 @@ class Environment(Enum):
 
     SIM = "sim"
     """Nobody's: an exchange in a box."""
+    PAPER = "paper"
+    """Nobody's: the venue's prices, orders that an exchange of our own fills by them."""
     TESTNET = "testnet"
     """Nobody's: the venue's own test system."""
     DEMO = "demo"
     """Nobody's: an account for practice at the venue itself."""
     LIVE = "live"
     """The user's."""
+
+
+KEYLESS = frozenset({Environment.SIM, Environment.PAPER})
+"""Whose accounts are at an exchange of our own: their keys are made, not given."""
 
 
 class OrderEntry(Enum):
@@ -168,6 +174,19 @@ class BoxSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How often the market moves on."""
 
 
+class PaperSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Accounts of a paper venue."""
+
+    balances: dict[Asset, Amount] = {}
+    """What each holds when it is first seen; what is not named here holds `PAPER_BALANCE`."""
+    fee_tier: Annotated[int, msgspec.Meta(ge=0, le=9)] = 0
+    """Row of the venue's fee schedule: 0 is what a beginner pays."""
+
+
+# Of each asset that a vault there is in.
+PAPER_BALANCE = "10000"
+
+
 class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One venue: embedded in the daemon if it has a `box`, else found at its addresses."""
 
@@ -176,6 +195,8 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     symbols: Annotated[tuple[Symbol, ...], msgspec.Meta(min_length=1, max_length=256)]
     """The pairs that may be traded here."""
     box: BoxSettings | None = None
+    paper: PaperSettings = PaperSettings()
+    """Of the environment `paper`."""
     rest: HttpAddress = ""
     websocket_public: SocketAddress = ""
     websocket_private: SocketAddress = ""

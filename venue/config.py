@@ -6,6 +6,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from venue.instruments import Asset, Contract, Instrument, MalformedNumberError, parse_units
+from venue.live import LiveMarket
 from venue.market import MarketSpec
 
 
@@ -79,6 +80,8 @@ class MarketConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     candles: str = ""
     """A file of one-minute candles (JSON rows or CSV), instead of a generator."""
     at_end: AtEnd = AtEnd.HALT
+    live: LiveMarket | None = None
+    """Reported from outside while the box runs, instead of a generator."""
     perpetual: PerpetualConfig | None = None
     """Makes it a perpetual: the symbol is then `BASE/QUOTE:QUOTE`."""
 

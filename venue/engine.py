@@ -23,6 +23,7 @@ from venue.exchange import Exchange
 from venue.faults import FaultPlan
 from venue.instruments import Asset
 from venue.listing import MINUTES_KEPT_MAX, Listing
+from venue.live import LiveMarket
 from venue.market import Market, MarketSpec
 from venue.matching import OrderBook
 from venue.orders import Fill
@@ -131,7 +132,8 @@ class Engine:
 
     def _note_halts(self) -> None:
         for symbol, listing in self.listings.items():
-            if listing.is_halted and symbol not in self._halted:
+            is_record = not isinstance(listing.market, LiveMarket)
+            if is_record and listing.is_halted and symbol not in self._halted:
                 self._halted.add(symbol)
                 logger.warning(
                     "the record of %s is at its end: the market takes cancels only; "

@@ -38,7 +38,7 @@ def _example_rows() -> Rows:
     return np.zeros((1, replay.ROW_COLUMNS), np.int64)
 
 
-entry_point(replay.apply_rows, lambda: (example_book(), _example_rows(), 0, 0, 0, 0))
+entry_point(replay.apply_rows, lambda: (example_book(), _example_rows(), 0, 0, 0, 0, 0))
 
 
 class Grid(NamedTuple):
@@ -166,7 +166,7 @@ class RecordedMarket:
         assert max_events >= 1
         shift_ns = self.epoch_ns - self._started_ns
         span = self.span_ns if self._repeats else 0
-        args = (from_index, until_ns - shift_ns, span, max_events)
+        args = (from_index, until_ns - shift_ns, span, max_events, 0)
         index = int(replay.apply_rows(book.arrays, self._rows, *args))
         complete = self.has_ended(index) or self.event_time_ns(index) > until_ns
         return FlowResult(book.drain_events(shift_ns), index, complete)

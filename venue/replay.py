@@ -17,7 +17,8 @@ from venue.kernels import helper, kernel
 # Columns of a row of recorded data, and its kinds.
 AT, KIND, SIDE, PRICE, LOTS = range(5)
 ROW_COLUMNS = 5
-DEPTH, TRADE, RESET = range(3)
+DEPTH, TRADE, RESET, FOUND = range(4)
+# FOUND is a DEPTH of a level that was out of sight: who stood there stood before everybody here.
 
 
 @helper
@@ -60,6 +61,36 @@ def _grow(book: bk.BookArrays, order_id: int, side: int, price: int, lots: int) 
         bk.touch(book, side, price)
     elif bk.has_room(book):
         bk.rest(book, order_id, 0, side, price, lots)
+
+
+@helper
+def _rest_first(book: bk.BookArrays, order_id: int, side: int, price: int, lots: int) -> None:
+    """Put an order of the flow before all others of its price."""
+    row = bk.rest(book, order_id, 0, side, price, lots)
+    last = book.orders[row, bk.PREVIOUS]
+    if last == 0:
+        return
+    level = book.level_of[price]
+    first = book.levels[level, bk.HEAD]
+    book.orders[last, bk.NEXT] = 0
+    book.levels[level, bk.TAIL] = last
+    book.orders[row, bk.PREVIOUS] = 0
+    book.orders[row, bk.NEXT] = first
+    book.orders[first, bk.PREVIOUS] = row
+    book.levels[level, bk.HEAD] = row
+
+
+@helper
+def find_level(
+    book: bk.BookArrays, order_id: int, side: int, price: int, lots: int, at_ns: int
+) -> None:
+    """Make the flow's quantity at a level `lots`, ahead of accounts' orders that wait there."""
+    level = book.level_of[price]
+    waits = level != 0 and book.orders[book.levels[level, bk.HEAD], bk.SIDE] == side
+    if waits and lots > 0 and _flow_lots(book, price) == 0 and bk.has_room(book):
+        _rest_first(book, order_id, side, price, lots)
+    else:
+        set_level(book, order_id, side, price, lots, at_ns)
 
 
 @kernel
@@ -142,10 +173,12 @@ def apply_rows(
     until_ns: int,
     span_ns: int,
     max_events: int,
+    rows_before: int,
 ) -> int:
-    """Apply recorded rows from `from_index` up to `until_ns` after the epoch; the next index.
+    """Apply rows from `from_index` up to `until_ns` after the epoch; the next index.
 
-    After the last row the record begins again, `span_ns` later, if `span_ns` is not 0.
+    After the last row the record begins again, `span_ns` later, if `span_ns` is not 0. Orders are
+    numbered on from `rows_before`, those of earlier arrays.
     """
     count = rows.shape[0]
     index = from_index
@@ -156,10 +189,13 @@ def apply_rows(
         at_ns = row[AT] + index // count * span_ns
         if at_ns > until_ns:
             break
+        order_id = -(rows_before + index) - 1
         if row[KIND] == DEPTH:
-            set_level(book, -index - 1, row[SIDE], row[PRICE], row[LOTS], at_ns)
+            set_level(book, order_id, row[SIDE], row[PRICE], row[LOTS], at_ns)
         elif row[KIND] == TRADE:
-            apply_trade(book, -index - 1, row[SIDE], row[PRICE], row[LOTS], at_ns)
+            apply_trade(book, order_id, row[SIDE], row[PRICE], row[LOTS], at_ns)
+        elif row[KIND] == FOUND:
+            find_level(book, order_id, row[SIDE], row[PRICE], row[LOTS], at_ns)
         else:
             withdraw_flow(book)
         index += 1

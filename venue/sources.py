@@ -24,6 +24,7 @@ from venue.market import GeneratedMarket, Market
 from venue.recorded import Grid, RecordedMarket, rows_of
 
 GENERATED: Final = "generated"
+LIVE: Final = "live"
 _MARK_BYTES: Final = 16
 _LADDER_LEVELS: Final = 20
 # The ladder around a candle's path: as tight as a generated market's quotes.
@@ -34,6 +35,8 @@ _STEPS: Final = 61
 
 def source_mark(config: MarketConfig) -> str:
     """Return what identifies the market's source. Raises `VenueConfigError` if a file is gone."""
+    if config.live is not None:
+        return LIVE
     if not config.files:
         return GENERATED
     digest = hashlib.blake2b(config.at_end.value.encode(), digest_size=_MARK_BYTES)
@@ -48,6 +51,9 @@ def source_mark(config: MarketConfig) -> str:
 
 def open_market(config: MarketConfig, instrument: Instrument, seed: int, epoch_ns: int) -> Market:
     """Make the market that begins at `epoch_ns`, reading its files. Raises `VenueConfigError`."""
+    if config.live is not None:
+        config.live.epoch_ns = epoch_ns
+        return config.live
     if not config.files:
         return GeneratedMarket(msgspec.structs.replace(config.spec, seed=seed), epoch_ns)
     try:
@@ -66,7 +72,8 @@ def first_epoch_ns(config: MarketConfig, started_ns: int, warm_up_ns: int) -> in
     """
     if config.candles:
         return started_ns - started_ns % MINUTE_NS
-    return started_ns if config.recorded else started_ns - warm_up_ns
+    is_told = bool(config.recorded) or config.live is not None
+    return started_ns if is_told else started_ns - warm_up_ns
 
 
 def _recorded_market(config: MarketConfig, instrument: Instrument, epoch_ns: int) -> RecordedMarket:

@@ -44,3 +44,51 @@ def test_recorded_files_and_candles_are_taken(tmp_path: Path) -> None:
         box = config.venues["kraken-sim"].box
         assert box is not None
         assert box.markets[0].open_price is None
+
+
+PAPER = """
+[venues.{name}]
+protocol = "{protocol}"
+environment = "paper"
+symbols = ["ETH/USDT"]
+{more}
+"""
+
+
+def with_venue(name: str, protocol: str = "kraken", more: str = "") -> str:
+    shipped = shipped_file().read_text()
+    table = PAPER.format(name=name, protocol=protocol, more=more)
+    return shipped.replace("# --- Assets", f"{table}\n# --- Assets", 1)
+
+
+def test_environments_stand_side_by_side() -> None:
+    live = PAPER.format(name="kraken-live", protocol="kraken", more="").replace('"paper"', '"live"')
+    source = with_venue("kraken-paper", more=f"{live}\n[venues.kraken-paper.paper]\nfee_tier = 2")
+    config = parse("live = true\n" + source, "bot.toml", Environment({}))
+    assert config.environment == "live+paper+sim"
+    assert config.venues["kraken-paper"].paper.fee_tier == 2
+    assert config.live_venues == ["kraken-live"]
+
+
+@pytest.mark.parametrize(
+    ("source", "complaint"),
+    [
+        (with_venue("kraken-live"), "call it [venues.kraken-paper]"),
+        (
+            shipped_file().read_text() + "[venues.kraken-sim.paper]\nfee_tier = 1\n",
+            'paper: remove it: the venue is "sim"',
+        ),
+        (
+            with_venue("binanceus-paper", "binanceus", 'order_entry = "websocket"'),
+            'allowed are "auto" and "rest": binanceus takes orders over REST only',
+        ),
+        (
+            with_venue("kraken-paper", more="[venues.kraken-paper.paper]\nfee_tire = 1"),
+            "fee_tier",
+        ),
+    ],
+)
+def test_what_a_venue_on_paper_may_not_be(source: str, complaint: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        parse(source, "bot.toml", Environment({}))
+    assert any(complaint in problem for problem in refused.value.problems), refused.value.problems
