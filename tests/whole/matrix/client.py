@@ -127,9 +127,10 @@ class Network:
 class Client:
     """Fulfils `AccountClient`, `PrivateClient` and `PublicClient`."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, nursery: trio.Nursery | None = None) -> None:
         self._network = network
         self._venue = network.venue
+        self._nursery = nursery
         self.time_step_ns = 1
 
     async def load_instruments(self, *, reload: bool = False) -> list[types.Instrument]:
@@ -262,29 +263,28 @@ class Client:
         return Feed("candles", conflated=False, on_close=lambda: None)
 
     def watch_book(self, symbol: str, depth: int = 10) -> Feed[Any]:
-        return _Book(self._venue)
+        assert self._nursery is not None, "a client that places orders watches no book"
+        feed: Feed[Any] = Feed("book", conflated=True, on_close=lambda: None)
+        self._nursery.start_soon(self._show_books, feed)
+        return feed
 
-
-class _Book(Feed[Any]):
-    """A book that is heard from twice a second."""
-
-    def __init__(self, venue: Venue) -> None:
-        super().__init__("book", conflated=True, on_close=lambda: None)
-        self._venue = venue
-        self._first = True
-
-    async def receive(self) -> types.Book:
-        await trio.sleep(TOP_EVERY_S)
-        first, self._first = self._first, False
-        bid = self._venue.bid_ticks
-        return types.Book(
-            symbol=LISTED.symbol,
-            bids=((bid, 50_000),),
-            asks=((bid + 10, 50_000),),
-            snapshot=first,
-            at_ns=0,
-            received_ns=0,
-        )
+    async def _show_books(self, feed: Feed[Any]) -> None:
+        """Have the feed heard from twice a second, for as long as anybody listens."""
+        first = True
+        while True:
+            await trio.sleep(TOP_EVERY_S)
+            bid = self._venue.bid_ticks
+            book = types.Book(
+                symbol=LISTED.symbol,
+                bids=((bid, 50_000),),
+                asks=((bid + 10, 50_000),),
+                snapshot=first,
+                at_ns=0,
+                received_ns=0,
+            )
+            if not feed.put(book):
+                return
+            first = False
 
 
 def opener(network: Network) -> Callable[[], Any]:
@@ -292,8 +292,9 @@ def opener(network: Network) -> Callable[[], Any]:
 
     @asynccontextmanager
     async def open_client() -> AsyncIterator[Client]:
-        await trio.lowlevel.checkpoint()
-        yield Client(network)
+        async with trio.open_nursery() as nursery:
+            yield Client(network, nursery)
+            nursery.cancel_scope.cancel()
 
     return open_client
 
