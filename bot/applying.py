@@ -2,7 +2,7 @@
 
 The roster is stored before anything else is done, in the transaction of its audit entry. What then
 cannot be done in the running process (accounts that come or go) is done by the next start, which
-builds everything from what is stored; the answer says so.
+builds everything from what is stored; the answer says which changes these are.
 """
 
 import logging
@@ -12,6 +12,7 @@ from functools import partial
 import msgspec
 from msgspec.structs import replace
 
+from actors.wiring import vault_address
 from bot import logs
 from bot.board import Board
 from bot.config import Config, ConfigError
@@ -53,21 +54,27 @@ class _Plan(msgspec.Struct):
     roster: list[Change]
     limits: list[Change]
     others: list[Change]
-    needs_start: str = ""
-    """Why the roster's changes wait for the next start; "" if they do not."""
+    now: Roster
+    """The roster that can be in force without a start."""
+    later: frozenset[str]
+    """The subjects of changes that wait for the next start."""
+    why_later: str
 
     @property
     def refused(self) -> list[Change]:
         """Return what may not be done."""
         return [change for change in self.roster if change.refusal]
 
+    def when(self, change: Change) -> str:
+        """Return when a change of the roster takes effect."""
+        return NEXT_START if change.subject in self.later else NOW
+
     def rows(self) -> list[ChangeView]:
         """Return everything that differs, for people."""
-        when = NEXT_START if self.needs_start else NOW
         return [
-            *(_row(change, when) for change in self.roster),
-            *(_row(change, NOW) for change in self.limits),
-            *(_row(change, NEXT_START) for change in self.others),
+            *(change_row(change, self.when(change)) for change in self.roster),
+            *(change_row(change, NOW) for change in self.limits),
+            *(change_row(change, NEXT_START) for change in self.others),
         ]
 
 
@@ -139,12 +146,16 @@ class Applier:
         problems = start_problems(config.venues, config.first_run)
         if problems:
             raise ConfigError("the configuration", problems)
+        roster = roster_changes(running.roster, config.first_run, self._board)
+        now, later, why_later = _split(running, config, roster)
         return _Plan(
             config=config,
-            roster=roster_changes(running.roster, config.first_run, self._board),
+            roster=roster,
             limits=_live_changes(running.config, config),
             others=_other_changes(running.config, config),
-            needs_start=_needs_start(running, config),
+            now=now,
+            later=later,
+            why_later=why_later,
         )
 
     async def _take_over(self, plan: _Plan) -> str:
@@ -157,8 +168,7 @@ class Applier:
             log=replace(running.config.log, level=plan.config.log.level),
         )
         self._set_level(plan.config)
-        roster = running.roster if plan.needs_start else plan.config.first_run
-        return await self._renew(config, roster)
+        return await self._renew(config, plan.now)
 
     async def _renew(self, config: Config, roster: Roster) -> str:
         running = self._running
@@ -182,8 +192,7 @@ class Applier:
             self._running.config = replace(self._running.config, log=log)
 
     def _audit(self, now_ns: int, operator: str, changes: Sequence[Change]) -> None:
-        for change in changes:
-            self._store.audit(now_ns, operator, "apply", change.subject, _words(change))
+        audit_changes(self._store, now_ns, operator, changes)
 
 
 def _live_changes(before: Config, after: Config) -> list[Change]:
@@ -207,14 +216,32 @@ def _other_changes(before: Config, after: Config) -> list[Change]:
     return [Change(name, CHANGED, "read by a start only") for name in names]
 
 
-def _needs_start(running: Running, config: Config) -> str:
+def _split(
+    running: Running, config: Config, changes: Sequence[Change]
+) -> tuple[Roster, frozenset[str], str]:
+    """Return the roster that can be in force while the bot runs, what it leaves out, and why."""
+    before, wanted = running.roster, config.first_run
     if (config.venues, config.assets) != (running.config.venues, running.config.assets):
-        return "venues or assets differ, and only a start reads them"
-    if accounts_of(config.first_run) != accounts_of(running.roster):
-        return "an account at a venue comes or goes"
-    if config.first_run.users != running.roster.users:
-        return "users come or go"
-    return ""
+        everything = frozenset(change.subject for change in changes)
+        return before, everything, "venues or assets differ, and only a start reads them"
+    ours, theirs = accounts_of(before), accounts_of(wanted)
+    if ours == theirs and before.users == wanted.users:
+        return wanted, frozenset(), ""
+    stay = [vault for vault in wanted.vaults if (vault.user, vault.venue) in ours]
+    go = [vault for vault in before.vaults if (vault.user, vault.venue) not in theirs]
+    come = [vault for vault in wanted.vaults if (vault.user, vault.venue) not in ours]
+    moving = {vault_address(vault) for vault in (*come, *go)}
+    later = frozenset(
+        change.subject
+        for change in changes
+        if _is_user(change.subject) or "/".join(change.subject.split("/")[:5]) in moving
+    )
+    now = replace(before, vaults=(*stay, *go))
+    return now, later, "users or accounts at a venue come or go"
+
+
+def _is_user(subject: str) -> bool:
+    return subject.count("/") == len(("users", "name"))
 
 
 def _listeners(roster: Roster, venue: str) -> list[tuple[str, list[tuple[str, tuple[str, ...]]]]]:
@@ -226,7 +253,14 @@ def _listeners(roster: Roster, venue: str) -> list[tuple[str, list[tuple[str, tu
     ]
 
 
-def _row(change: Change, when: str) -> ChangeView:
+def audit_changes(store: Store, now_ns: int, operator: str, changes: Sequence[Change]) -> None:
+    """Note in the audit what is applied."""
+    for change in changes:
+        store.audit(now_ns, operator, "apply", change.subject, _words(change))
+
+
+def change_row(change: Change, when: str) -> ChangeView:
+    """Return a difference for people; `when` it takes effect."""
     return ChangeView(
         subject=change.subject,
         change=change.what,
@@ -241,13 +275,14 @@ def _words(change: Change) -> str:
 
 def _said(plan: _Plan) -> str:
     parts = []
-    if plan.roster and plan.needs_start:
+    later = [change.subject for change in plan.roster if change.subject in plan.later]
+    if later:
         parts.append(
-            f"users, vaults and sleeves are stored and take effect at the next start, since "
-            f"{plan.needs_start}: `bot stop`, then start it again"
+            f"stored, and to take effect at the next start, since {plan.why_later}: "
+            f"{', '.join(later)} (`bot stop`, then start it again)"
         )
-    elif plan.roster:
-        parts.append("users, vaults and sleeves are as in bot.toml now")
+    if len(later) < len(plan.roster):
+        parts.append(f"{'other ' if later else ''}vaults and sleeves are as in bot.toml now")
     if plan.limits:
         parts.append("limits and defaults hold now")
     if plan.others:

@@ -26,6 +26,7 @@ from state.errors import (
     DataRefusedError,
 )
 from state.history import History
+from state.rows import SomeRow, current_rows
 from state.sql import fetch_all, fetch_one
 
 
@@ -85,6 +86,11 @@ class Look:
         query = "SELECT configuration FROM configurations WHERE actor = ?"
         row = fetch_one(self.connection, query, (actor,))
         return row[0] if row is not None else None
+
+    def newest(self, kind: type[SomeRow], count: int) -> list[SomeRow]:
+        """Return the newest row of each entity, newest first, at most `count`."""
+        with refusing(self.path):
+            return current_rows(self.connection, kind, count)
 
     def damage(self) -> list[str]:
         """Check the whole file, seconds per gigabyte; return what is wrong, if anything is."""

@@ -167,6 +167,15 @@ class Reader:
             self._connection.set_progress_handler(None)
 
 
+def current_rows(connection: apsw.Connection, kind: type[SomeRow], newest: int) -> list[SomeRow]:
+    """Return the newest row of each entity, newest first, at most `newest`; blocks."""
+    table = row_tables()[kind]
+    columns = ", ".join((*OWN_COLUMNS, *table.columns))
+    source = f"{table.name}_current"
+    query = fill(_SELECT, columns=columns, source=source, where="", newest=newest)
+    return [_recorded(kind, table, row).row for row in fetch_all(connection, query)]
+
+
 def _conditions(table: Table, where: Mapping[str, Value]) -> tuple[list[str], list[Value]]:
     for column in where:
         assert column == "entity" or column in table.columns, f"{table.name} has no {column}"

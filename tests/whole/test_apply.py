@@ -108,9 +108,14 @@ def test_what_needs_accounts_waits_for_the_next_start(tmp_path: Path) -> None:
         )
         text = shipped.replace("[[first_run.users]]", bob + "[[first_run.users]]", 1)
         text = text.replace("[[first_run.vaults]]", vault + "[[first_run.vaults]]", 1)
+        text = text.replace('tradeable = "5000"', 'tradeable = "4900"')
         (tmp_path / "bot.toml").write_text(text)
-        rows = bot.ask("apply")
-        assert {row["takes_effect"] for row in rows} == {"next start"}
+        code, said = bot.verb("apply")
+        assert code == 0
+        # What has to wait holds up nothing else.
+        assert f"now         {VAULT}: changed tradeable 5000 -> 4900" in said
+        assert "next start  /users/bob: added" in said
+        assert "come or go: /users/bob, /users/bob/vaults/kraken-sim-usdt (`bot stop`" in said
         assert "/users/bob/vaults/kraken-sim-usdt" not in addresses(bot)
         assert bot.stop() == 0
         bot.begin()
