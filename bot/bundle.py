@@ -15,6 +15,7 @@ import msgspec
 
 from messages.settings import TreeSettings
 from state.errors import HistoryRetiredError
+from state.lineages import PastLineage
 from supervisor.journal import RecordedTurn, SetAside, Snapshot
 
 MAGIC = b"Canopy bundle "
@@ -71,6 +72,8 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     told: list[Noted]
     is_cut: bool
     """Whether turns at the end were left out, for the size."""
+    lineages_before: tuple[PastLineage, ...] = ()
+    """Those before restores of backups, oldest first."""
 
 
 class BundleSource:

@@ -34,6 +34,7 @@ from bot.replaying import Wanted, actor_at, past_of, replay_past, settings_of
 from bot.text import time_of
 from messages.rows import AlertRow, SleeveStateRow
 from messages.settings import TreeSettings
+from state.lineages import Lineages
 from state.look import Look
 from state.moments import last_id
 from state.sql import fetch_all
@@ -111,7 +112,8 @@ def past_in(bundle: Bundle) -> Past:
     make = partial(actor_at, spec, bundle.address)
     make()
     source = BundleSource(bundle)
-    return Past(bundle.address, bundle.number, bundle.lineage, bundle.names, make, source)
+    lineages = Lineages(bundle.lineage, bundle.lineages_before)
+    return Past(bundle.address, bundle.number, lineages, bundle.names, make, source)
 
 
 def about(bundle: Bundle) -> str:
@@ -137,7 +139,8 @@ def collect(look: Look, past: Past, settings: TreeSettings, around_ns: int, made
         around_ns=around_ns,
         class_name=f"{type(actor).__module__}.{type(actor).__qualname__}",
         class_version=actor.version,
-        lineage=past.lineage,
+        lineage=past.lineages.now,
+        lineages_before=past.lineages.before,
         names=_names(past, cut),
         settings=without_secrets(settings),
         snapshot=cut.snapshot,

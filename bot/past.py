@@ -1,12 +1,13 @@
 """The recorded past of one actor, wherever it is kept: in a data folder, or in a bundle."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from state.history import History
+from state.lineages import Lineages
 from supervisor.actor import Actor
-from supervisor.fold import Fold
-from supervisor.journal import RecordedTurn, SetAside, Snapshot
+from supervisor.fold import Fold, Ran
+from supervisor.journal import Envelope, Input, RecordedTurn, SetAside, Snapshot
 
 LAST_SEQ = 2**62
 
@@ -34,12 +35,27 @@ class Source(Protocol):
         """Return what is in quarantine, in order of position."""
 
 
+class FoldOfThen(Fold):
+    """A fold over a past in which a backup may have been restored: each turn under its lineage."""
+
+    def __init__(self, actor: Actor[Any], lineages: Lineages, actor_id: int, address: str) -> None:
+        super().__init__(actor, lineages.now, actor_id, address)
+        self._lineages = lineages
+        self._first_ns, self._last_ns = 0, -1
+
+    def run(self, batch: Sequence[Envelope] | Sequence[Input], now_ns: int, *, timed: bool) -> Ran:
+        if not self._first_ns <= now_ns <= self._last_ns:
+            lineage, self._first_ns, self._last_ns = self._lineages.at(now_ns)
+            self.context.continue_as(lineage)
+        return super().run(batch, now_ns, timed=timed)
+
+
 class Past(NamedTuple):
     """One actor's: make it anew as often as needed, and fold it to any message that is kept."""
 
     address: str
     number: int
-    lineage: bytes
+    lineages: Lineages
     names: Mapping[int, str]
     make: Callable[[], Actor[Any]]
     source: Source
@@ -53,7 +69,7 @@ class Past(NamedTuple):
 
         Raises `HistoryRetiredError` when there is none.
         """
-        fold = Fold(self.make(), self.lineage, self.number, self.address)
+        fold = FoldOfThen(self.make(), self.lineages, self.number, self.address)
         snapshot = self.source.snapshot_before(self.number, seq)
         if snapshot is not None:
             fold.load(snapshot)
@@ -62,6 +78,21 @@ class Past(NamedTuple):
     def turns(self, after_seq: int) -> Iterable[RecordedTurn]:
         """Yield what it handled after message `after_seq`."""
         return self.source.turns(self.number, after_seq + 1, LAST_SEQ)
+
+    def restores(self, first_seq: int, last_seq: int) -> list[int]:
+        """Return the newest moment of each backup that was restored between two messages."""
+        if not self.lineages.before:
+            return []
+        times = [
+            turn.now_ns
+            for seq in (first_seq, last_seq)
+            for turn in self.source.turns(self.number, seq, seq)
+        ]
+        return [
+            past.until_ns
+            for past in self.lineages.before
+            if times and times[0] <= past.until_ns < times[-1]
+        ]
 
 
 class Sent(NamedTuple):

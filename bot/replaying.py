@@ -19,6 +19,7 @@ from bot.replay_debug import Poison, Session
 from bot.replay_words import words
 from bot.roster import read_roster
 from bot.shared import print_json
+from bot.text import time_of
 from bot.what_if import Change, what_if
 from messages.runtime import Quarantined
 from messages.settings import TreeSettings
@@ -103,7 +104,7 @@ def replay_past(past: Past, wanted: Wanted) -> bool:
         return _show_crash(past, wanted, poison)
     printer = _Printer(wanted)
     verdict = _verdict(past, wanted, printer if printer.looks else Watcher())
-    printer.conclude(verdict)
+    printer.conclude(verdict, past.restores(verdict.first_seq, verdict.last_seq))
     return verdict.divergence is None
 
 
@@ -124,7 +125,7 @@ def past_of(look: Look, spec: SupervisorSpec, address: str) -> Past:
     if number is None:
         raise PastError(f"{address} has never run here: `bot tree` shows what does")
     by_number = {number: name for name, number in names.items()}
-    return Past(address, number, look.lineage, by_number, make, look.history())
+    return Past(address, number, look.lineages(), by_number, make, look.history())
 
 
 def _range(past: Past, wanted: Wanted) -> tuple[Wanted, Poison | None]:
@@ -272,6 +273,7 @@ class _Printer(Watcher):
         self._break_on = None if wanted.break_on is None else _condition(wanted.break_on)
         self._was_hit = False
         self.steps: list[Step] = []
+        self.restores: list[int] = []
         self.verdict: Verdict | None = None
 
     @property
@@ -292,9 +294,10 @@ class _Printer(Watcher):
         else:
             click.echo(words(step))
 
-    def conclude(self, verdict: Verdict) -> None:
-        """Say what the replay showed."""
+    def conclude(self, verdict: Verdict, restores: list[int]) -> None:
+        """Say what the replay showed, and which moments before a restore it went past."""
         self.verdict = verdict
+        self.restores = restores
         if self._wanted.as_json:
             print_json(self.document())
             return
@@ -303,6 +306,11 @@ class _Printer(Watcher):
             click.echo(f"stopped at message {verdict.last_seq}: --break-on is true for it")
         else:
             click.echo(_summary(verdict))
+        for until_ns in restores:
+            click.echo(
+                f"a backup was restored that ends at {time_of(until_ns)}: what is older was "
+                "replayed under the lineage of then, since ids follow from it"
+            )
         if self._break_on is not None and not self._was_hit:
             click.echo(f"--break-on was true for none of them: {self._wanted.break_on}")
 
@@ -319,6 +327,7 @@ class _Printer(Watcher):
             "identical": found is None,
             "chain": verdict.chain.hex(),
             "divergence": _Failed(*found) if found is not None else None,
+            "restores": self.restores,
             "steps": [step._asdict() for step in self.steps],
         }
 

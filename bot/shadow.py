@@ -113,7 +113,7 @@ def shadow(look: Look, subjects: Subjects, since_ns: int, now_ns: int) -> Report
         if number is None:
             continue
         make = partial(_make, subject)
-        past = Past(subject.address, number, look.lineage, by_number, make, history)
+        past = Past(subject.address, number, look.lineages(), by_number, make, history)
         try:
             handled, divergence = _replay(past, since_ns)
         except (StateError, apsw.Error) as error:

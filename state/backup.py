@@ -29,6 +29,7 @@ from state.errors import (
     DatabaseForeignError,
     DatabaseNewerError,
 )
+from state.lineages import note_restore
 from state.lock import FolderLock
 from state.sql import fetch_all
 
@@ -149,6 +150,7 @@ def _renew(part: Path, lineage: bytes) -> None:
         for number, text in enumerate(migrations()[version:], start=version + 1):
             migrate(connection, number, text)
         with immediate(connection):
+            note_restore(connection)
             connection.execute(
                 "UPDATE meta SET tail_lineage = coalesce(tail_lineage, lineage), lineage = ?",
                 (lineage,),

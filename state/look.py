@@ -26,6 +26,7 @@ from state.errors import (
     DataRefusedError,
 )
 from state.history import History
+from state.lineages import Lineages, read_lineages
 from state.rows import SomeRow, current_rows
 from state.sql import fetch_all, fetch_one
 
@@ -91,6 +92,10 @@ class Look:
         """Return the newest row of each entity, newest first, at most `count`."""
         with refusing(self.path):
             return current_rows(self.connection, kind, count)
+
+    def lineages(self) -> Lineages:
+        """Return under which lineage what was made."""
+        return read_lineages(self.lineage, self.names(), self.configuration)
 
     def damage(self) -> list[str]:
         """Check the whole file, seconds per gigabyte; return what is wrong, if anything is."""

@@ -80,4 +80,4 @@ def _past(look: Look, address: str, to: str) -> Past:
     names = look.names()
     by_number = {number: name for name, number in names.items()}
     make = partial(Stage, STAGES[2] if to else "")
-    return Past(address, names[address], look.lineage, by_number, make, look.history())
+    return Past(address, names[address], look.lineages(), by_number, make, look.history())

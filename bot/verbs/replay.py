@@ -32,9 +32,9 @@ Example:
   bot replay '/users/*' --quiet
 
 \b
-JSON: an object with address, first_seq, last_seq, identical, divergence, steps; for a pattern
-one with identical and actors, a list of those; for --last-crash one with address, after_seq,
-error, message.
+JSON: an object with address, first_seq, last_seq, identical, divergence, restores, steps; for a
+pattern one with identical and actors, a list of those; for --last-crash one with address,
+after_seq, error, message.
 Exit codes: 0 identical, 1 no such actor or retired, 2 usage, 3 diverged, 8 data refused.
 """
 

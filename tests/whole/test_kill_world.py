@@ -7,10 +7,12 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from bot.past import Past
 from state.backup import copy_out, restore_backup
 from state.database import Settings
 from state.look import Look
@@ -100,6 +102,24 @@ def test_a_backup_made_while_it_runs_goes_on_when_restored(tmp_path: Path) -> No
         assert sum(balances) == kill_world.ACCOUNTS * kill_world.OPENING
     with Look(second / "data") as look:
         assert look.lineage != lineage
+        assert [past.lineage for past in look.lineages().before] == [lineage]
+        assert replayed(look) == [1] * (kill_world.ACCOUNTS + 1)
+
+
+def replayed(look: Look) -> list[int]:
+    """Replay every actor from its first message; return how many restores each went past."""
+    crossed = []
+    by_number = {number: name for name, number in look.names().items()}
+    for number, address in by_number.items():
+        if not address.startswith(("/accounts/", "/clockwork")):
+            continue
+        make = partial(_actor, address)
+        past = Past(address, number, look.lineages(), by_number, make, look.history())
+        fold = past.begin(1)
+        for turn in past.turns(0):
+            assert fold.replay(turn, by_number) is None
+        crossed.append(len(past.restores(1, fold.seq)))
+    return crossed
 
 
 @pytest.mark.check
