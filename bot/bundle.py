@@ -8,7 +8,7 @@ compared first, and no more is unpacked than a bundle may hold.
 import hashlib
 import os
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -179,8 +179,3 @@ def _unpack(document: bytes, name: str) -> Bundle:
 
 def _digest(body: bytes) -> bytes:
     return hashlib.blake2b(body, digest_size=DIGEST_BYTES).digest()
-
-
-def holds_any(document: bytes, secrets: Iterable[str]) -> bool:
-    """Return whether one of `secrets` is in `document`."""
-    return any(secret.encode() in document for secret in secrets)

@@ -14,6 +14,7 @@ import click
 import msgspec
 from msgspec.structs import replace
 
+from actors.execution.keys import StoredKey
 from actors.tree import build
 from bot.bundle import (
     UNPACKED_BYTES_MAX,
@@ -23,14 +24,15 @@ from bot.bundle import (
     Made,
     Noted,
     encoded,
-    holds_any,
     pack,
     read,
     write,
 )
 from bot.environment import Environment
+from bot.keys import credentials_folder
 from bot.past import LAST_SEQ, Past, PastError
 from bot.replaying import Wanted, actor_at, past_of, replay_past, settings_of
+from bot.secret_search import SECRET_CHARACTERS_MIN, holds_any
 from bot.text import time_of
 from messages.rows import AlertRow, SleeveStateRow
 from messages.settings import TreeSettings
@@ -52,8 +54,6 @@ TURN_BYTES_MAX = UNPACKED_BYTES_MAX // 2
 # Alerts repeat at most once a minute: a bad day's worth.
 TOLD_MAX = 200
 TOLD_NS = 3_600 * NANOSECONDS_PER_SECOND
-# Shorter texts occur by chance; no key of any venue is so short.
-SECRET_CHARACTERS_MIN = 8
 _SECRET_WORDS = ("SECRET", "TOKEN", "PASSWORD", "PASSPHRASE", "APIKEY", "API_KEY", "PRIVATE_KEY")
 _GIT_WAIT_S = 5
 
@@ -67,9 +67,16 @@ class Cut(NamedTuple):
 
 
 def bundle_file(
-    folder: Path, address: str, around_ns: int, file: Path, config_name: str | None
+    folder: Path,
+    address: str,
+    around_ns: int,
+    file: Path,
+    config_name: str | None,
+    keys: Iterable[StoredKey] = (),
 ) -> tuple[Bundle, int]:
     """Write the bundle of a moment to `file`; return it and the file's size in bytes.
+
+    Nothing of `keys`, beside all else that is secret here, may be in it.
 
     Raises `PastError`, `StateError`, `BundleError`.
     """
@@ -77,7 +84,8 @@ def bundle_file(
         settings = settings_of(look, config_name)
         past = past_of(look, build(settings, folder, ManualClock(), ()), address)
         bundle = collect(look, past, settings, around_ns, wall_ns())
-    check_absent(bundle, settings, Environment())
+    environment = Environment()
+    check_absent(bundle, [*secrets(settings, environment), *secrets_of_keys(keys, environment)])
     document = pack(bundle)
     write(file, document)
     return bundle, len(document)
@@ -151,9 +159,9 @@ def collect(look: Look, past: Past, settings: TreeSettings, around_ns: int, made
     )
 
 
-def check_absent(bundle: Bundle, settings: TreeSettings, environment: Environment) -> None:
-    """Raise `BundleError` if anything that is known to be secret is in the bundle."""
-    if holds_any(encoded(bundle), secrets(settings, environment)):
+def check_absent(bundle: Bundle, known: Iterable[str]) -> None:
+    """Raise `BundleError` if any of the `known` secrets is in the bundle, in any form."""
+    if holds_any(encoded(bundle), known):
         raise BundleError(
             "nothing was written: the bundle would hold a secret, which no message may hold. "
             "Please report it: it is an error of Canopy's"
@@ -161,7 +169,7 @@ def check_absent(bundle: Bundle, settings: TreeSettings, environment: Environmen
 
 
 def secrets(settings: TreeSettings, environment: Environment) -> list[str]:
-    """Return every secret that this process can know: keys of accounts, and the environment's."""
+    """Return the secrets that follow from settings, and those in the environment."""
     found = [
         text
         for name, venue in settings.venues.items()
@@ -178,6 +186,15 @@ def secrets(settings: TreeSettings, environment: Environment) -> list[str]:
         if any(word in name.upper() for word in _SECRET_WORDS)
     ]
     return [text for text in found if len(text) >= SECRET_CHARACTERS_MIN]
+
+
+def secrets_of_keys(keys: Iterable[StoredKey], environment: Environment) -> list[str]:
+    """Return the secrets of stored keys, and those that systemd gives in files."""
+    found = [text for key in keys for text in (key.api_key, key.secret)]
+    folder = credentials_folder(environment)
+    for path in sorted(folder.iterdir()) if folder is not None and folder.is_dir() else ():
+        found += path.read_text(errors="replace").splitlines()
+    return [text.strip() for text in found if len(text.strip()) >= SECRET_CHARACTERS_MIN]
 
 
 def without_secrets(settings: TreeSettings) -> TreeSettings:

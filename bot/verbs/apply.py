@@ -46,8 +46,8 @@ def command(
     \b
     JSON: a list of objects with subject, change (added, changed, removed), detail, takes_effect
     (now, next start, refused).
-    Exit codes: 0 done and durable, 1 refused or failed, 4 configuration, 6 not in time, 7 the bot
-    is just starting, 8 data refused.
+    Exit codes: 0 done and durable, 1 refused or failed, 4 configuration, 5 no bot ever ran on the
+    folder, 6 not in time, 7 the bot is just starting, 8 data refused.
     """
     folder = folder_of(data_dir)
     answer = _answer(folder, config_name, wait_s, dry_run=dry_run)
@@ -66,6 +66,7 @@ def command(
 
 def _answer(folder: Path, config_name: str | None, wait_s: float, *, dry_run: bool) -> Answer:
     from bot.client import ask
+    from bot.config import DATABASE_NAME
 
     request = Apply(request_id=new_request_id(), timeout_ms=int(wait_s * 1_000), dry_run=dry_run)
     try:
@@ -73,6 +74,8 @@ def _answer(folder: Path, config_name: str | None, wait_s: float, *, dry_run: bo
             return ask(folder, request, "verb apply")
         ask(folder, Status(request_id=new_request_id()), "verb apply")
     except NotRunningError:
+        if not (folder / DATABASE_NAME).exists():
+            raise
         return _of_a_stopped_bot(folder, config_name, dry_run=dry_run)
     raise VerbError("the bot runs, and reads the file that it was started with: leave --config out")
 

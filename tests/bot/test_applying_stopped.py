@@ -105,8 +105,8 @@ def test_where_nothing_can_be_stored_it_is_said_why(
 ) -> None:
     folder = tmp_path / "data"
     code, _, said = apply(capsys, folder, config)
-    assert code != 0
-    assert "the bot never ran here" in said
+    assert code == 5
+    assert "no bot runs on the data folder" in said
     begin(folder, config)
     edit(config, 'tradeable = "5000"', 'tradeable = "4000"')
     with closing(Held(folder)):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zlib
@@ -10,12 +11,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from actors.execution.keys import StoredKey
 from bot import bundle as bundles
 from bot import cli
 from bot.bundle import FORMAT, MAGIC, BundleError, read
 from bot.bundling import check_absent, secrets, without_secrets
 from bot.config import config_file, load
 from bot.environment import Environment
+from bot.key_store import PASSPHRASE_CREDENTIAL, KeyStore
 from bot.replaying import settings_of
 from messages.settings import TreeSettings
 from state.look import Look
@@ -97,8 +100,35 @@ def test_a_bundle_that_would_hold_a_secret_is_not_written(
     moment = read(made)
     leaky = msgspec.structs.replace(moment, address=f"/users/{secrets(settings, Environment())[0]}")
     with pytest.raises(BundleError, match="nothing was written"):
-        check_absent(leaky, settings, Environment())
-    check_absent(moment, settings, Environment())
+        check_absent(leaky, secrets(settings, Environment()))
+    check_absent(moment, secrets(settings, Environment()))
+
+
+def test_no_stored_key_is_in_it(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """The store is opened for it; a key that happens to be what messages do hold is found."""
+    kept, credentials = tmp_path / "kept", tmp_path / "credentials"
+    credentials.mkdir()
+    (credentials / PASSPHRASE_CREDENTIAL).write_text("passphrase of a test")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(credentials))
+    shutil.copytree(folder, kept, ignore=shutil.ignore_patterns("socket", "*.lock"))
+    out = tmp_path / "moment.bundle"
+    words = ["bundle", LEDGER, "--around", "-1s", "--out", str(out), "--data-dir", str(kept)]
+    # In messages it stands as JSON or msgpack write it; here as a text of many messages.
+    for secret, code in (("a secret of nobody", 0), ("kraken-sim-usdt", 1)):
+        key = StoredKey(
+            user="alice", venue="kraken", environment="live", api_key="KEY-KEY-KEY", secret=secret
+        )
+        store = KeyStore(kept, work=10)
+        store.write([key], "passphrase of a test")
+        assert cli.run(words) == code, capsys.readouterr().err
+    assert "the bundle would hold a secret" in capsys.readouterr().err
+    (credentials / PASSPHRASE_CREDENTIAL).write_text("another passphrase")
+    assert cli.run(words) == 4
+    assert "cannot be opened" in capsys.readouterr().err
+    assert cli.run([*words, "--no-key-check"]) == 0
 
 
 def test_a_password_in_an_address_and_the_seeds_of_keys_are_left_out() -> None:
