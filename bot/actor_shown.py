@@ -29,6 +29,8 @@ def stats_lines(row: ActorStats) -> str:
         ("timers", str(row.timers)),
         ("since snapshot", str(row.tail_messages)),
         ("a message takes", f"{_span(row.step_p99_ns)} (p99), {_span(row.step_max_ns)} at most"),
+        ("turns", f"{row.reductions} of the event loop since this start"),
+        ("circuit", row.circuit or "-"),
         ("budget", f"{_span(row.step_budget_ns)}; struck {row.struck}, over it {row.overruns}"),
     ]
     width = max(len(name) for name, _ in lines)
@@ -42,6 +44,8 @@ def step_lines(rows: Sequence[ActorRow]) -> str:
     for step in steps:
         lines.append(f"{step.seq}  {time_of(step.now_ns)}  from {step.sender}: {step.message}")
         lines += [f"    {effect}" for effect in step.effects]
+        if step.state_hash:
+            lines.append(f"    state {step.state_hash}")
     return "\n".join(lines) or "it has handled nothing since the bot started, or nothing matched"
 
 

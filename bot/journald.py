@@ -2,8 +2,9 @@
 
 <https://systemd.io/JOURNAL_NATIVE_PROTOCOL/>. `MESSAGE_ID` says what kind of event a line is: a
 hash of the logger's name and the line's template, so it is the same for every line of that kind, in
-every process and on every machine. Nothing waits for journald: what it does not take at once is
-dropped and counted, and the next line that gets through says how many.
+every process and on every machine. What is too long for a datagram goes as a file in memory.
+Nothing waits for journald: what it does not take at once is dropped and counted, and the next line
+that gets through says how many.
 """
 
 import hashlib
@@ -19,6 +20,8 @@ IDENTIFIER = "bot"
 # syslog's severities.
 _PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3}
 _CRITICAL = 2
+# journald itself keeps at most 768 MB of one field; more than this of a traceback helps nobody.
+TEXT_CHARACTERS_MAX = 1_000_000
 _MESSAGE_ID_BYTES = 16
 _LENGTH = struct.Struct("<Q")
 _PLACE = re.compile(r"/users/(?P<user>[^/]+)(?:/vaults/(?P<vault>[^/]+))?")
@@ -48,14 +51,14 @@ class JournalHandler(logging.Handler):
         fields = dict(self._fields(record))
         if self.dropped:
             fields["DROPPED_BEFORE"] = str(self.dropped)
-        self.dropped = self.dropped + 1 if self._way.send(encode(fields)) else 0
+        self.dropped = self.dropped + 1 if self._way.send_long(encode(fields)) else 0
 
     def close(self) -> None:
         self._way.close()
         super().close()
 
     def _fields(self, record: logging.LogRecord) -> Iterator[tuple[str, str]]:
-        yield "MESSAGE", text_of(record)
+        yield "MESSAGE", text_of(record, TEXT_CHARACTERS_MAX)
         yield "MESSAGE_ID", message_id(record)
         yield "PRIORITY", str(_PRIORITIES.get(record.levelno, _CRITICAL))
         yield "SYSLOG_IDENTIFIER", IDENTIFIER
@@ -77,10 +80,7 @@ class JournalHandler(logging.Handler):
 
 
 def encode(fields: dict[str, str]) -> bytes:
-    """Return one entry as journald reads it: `KEY=value`, or with a length where there are lines.
-
-    An entry of ours fits into one datagram: a text is at most `TEXT_CHARACTERS_MAX` long.
-    """
+    """Return one entry as journald reads it: `KEY=value`, or a length where there are lines."""
     parts = []
     for key, value in fields.items():
         data = value.encode(errors="replace")

@@ -16,8 +16,8 @@ def address_of(record: logging.LogRecord) -> str:
     return first if isinstance(first, str) and first.startswith("/") else ""
 
 
-def text_of(record: logging.LogRecord) -> str:
-    """Return a record's message with its traceback, cut to a sensible length."""
+def text_of(record: logging.LogRecord, most: int = TEXT_CHARACTERS_MAX) -> str:
+    """Return a record's message with its traceback, at most about `most` characters."""
     text = record.getMessage()
     address = address_of(record)
     if address:
@@ -25,4 +25,4 @@ def text_of(record: logging.LogRecord) -> str:
         text = text.removeprefix(address).removeprefix(": ")
     if record.exc_info and record.exc_info[0] is not None:
         text = f"{text}\n{logging.Formatter().formatException(record.exc_info)}"
-    return text if len(text) <= TEXT_CHARACTERS_MAX else f"{text[:TEXT_CHARACTERS_MAX]} …"
+    return text if len(text) <= most else f"{text[:most]} …"

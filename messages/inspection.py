@@ -47,6 +47,12 @@ class ActorStats(ViewRow, frozen=True, kw_only=True, tag="view.ActorStats"):
     holds_money: bool
     """A poison message blocks it, rather than being skipped."""
     at_ns: int
+    reductions: int = 0
+    """How often its task took a turn of the event loop, since this start."""
+    circuit: str = ""
+    """Of a port that leaves what fails alone for a while: whether it does, and for how long."""
+    hooks: tuple[str, ...] = ()
+    """Names of the debug hooks that are installed."""
 
     def key(self) -> str:
         return self.address
@@ -83,6 +89,8 @@ class ActorStep(ViewRow, frozen=True, kw_only=True, tag="view.ActorStep"):
     effects: tuple[str, ...]
     chain: str
     """The hash chain after the turn that it was part of, as hex."""
+    state_hash: str = ""
+    """Of the state after it, as hex; only while it is traced or hooked."""
 
     def key(self) -> str:
         return str(self.seq)

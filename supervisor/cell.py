@@ -79,7 +79,6 @@ class Cell:
         self._restored = False
         self._failing = (0, 0)
         self._retried = 0
-        """The position of the message that an operator had tried again."""
         self._stopping = False
         self._waiting_for_gate = trio.CancelScope()
         self.snapshot_ns = 0
@@ -238,6 +237,9 @@ class Cell:
         batch = self.mailbox.take(system_only=system_only)
         if not batch:
             return None
+        if len(batch) > 1 and self.notes.is_watched(self._house.clock):
+            self.mailbox.put_back(batch[1:])
+            del batch[1:]
         fold = self._reload() if self.is_passive else self.fold
         assert fold is not None, "an incarnation has a fold"
         first_seq = fold.seq + 1
@@ -305,7 +307,7 @@ class Cell:
         turn = RecordedTurn(first_seq, now_ns, inputs, ran.counts, [], chain)
         size = sum(map(len, map(_body, handled)))
         self._grow_tail(turn, size)
-        self.notes.turn(turn, ran.effects, size, house.router.names)
+        self.notes.turn(turn, ran.effects, size, house.router.names, fold.digest)
         if outboxes:
             house.router.deliver(outboxes)
 

@@ -96,6 +96,11 @@ def unshield(scope: trio.CancelScope) -> None:
         waiting += status._children
 
 
+def turns_taken(task: trio.lowlevel.Task) -> int:
+    """Return how often a task took a turn of the event loop: OTP's reductions, more or less."""
+    return task._schedule_points
+
+
 def self_test() -> None:
     """Raise `NotDeterministicError` unless seeds decide the order of tasks, and nothing else."""
     traces = []

@@ -147,6 +147,10 @@ class Fold:
         """Return the state as a snapshot holds it."""
         return _encode_state(self.state)
 
+    def digest(self) -> str:
+        """Return a hash of the state, as hex; "" where the state is not here."""
+        return xxh3_128_digest(self.encoded_state()).hex()
+
     def load(self, snapshot: Snapshot) -> None:
         """Go to the state of `snapshot`, migrating it if an older version of the class wrote it."""
         if snapshot.version == self.actor.version:

@@ -22,7 +22,7 @@ from supervisor import notes
 from supervisor.cell import Cell
 from supervisor.child import Child
 from supervisor.fold import Fold
-from supervisor.notes import INBOX_MAX, STATE_CHARACTERS_MAX, Trace
+from supervisor.notes import INBOX_MAX, STATE_CHARACTERS_MAX, Hook, Trace
 from supervisor.portcell import PortCell
 from supervisor.replay import changes
 from supervisor.spec import ChildSpec, Poison, Strategy
@@ -93,6 +93,9 @@ class Inspector:
             traced=noted.traced(now_ns),
             holds_money=isinstance(cell, Cell) and holds_money(cell.spec),
             at_ns=now_ns,
+            reductions=noted.reductions if child.is_up else 0,
+            circuit=cell.circuit if isinstance(cell, PortCell) else "",
+            hooks=tuple(noted.hooks or ()),
         )
 
     def state(self, address: str) -> ActorState:
@@ -191,6 +194,18 @@ class Inspector:
         return (
             f"{address} is traced for {for_ns // 1_000_000_000} s, at most {per_s} steps a second"
         )
+
+    def install(self, address: str, name: str, hook: Hook) -> None:
+        """Have `hook` called with each step of an actor, until it says otherwise or fails.
+
+        In this process only: code that came over the control socket would run beside the keys.
+        """
+        self._actor(address).notes.install(name, hook)
+
+    def remove(self, address: str, name: str) -> None:
+        """Take a hook out."""
+        if not self._actor(address).notes.remove(name):
+            raise CannotError(f"{address} has no hook {name}: `bot actor stats` names them")
 
     def replace(self, address: str, at_seq: int, document: str, operator: str, reason: str) -> str:
         """Give a suspended actor another state: `document`, the whole of it as JSON."""

@@ -77,6 +77,9 @@ BULKHEAD_RESTART_NS = 600 * 1_000_000_000
 BACKOFF_MIN_NS = 100_000_000
 BACKOFF_MAX_NS = 30 * 1_000_000_000
 BACKOFF_JITTER = 0.2
+# From so many restarts in a row on, each is logged as critical: with the default backoff the child
+# has been down for more than a second, and nothing passing explains it any more.
+CRITICAL_STREAK = 6
 
 # The journal may lag this much before ports stop reading streams and entries are off: what a crash
 # may cost in market data, never in orders (those wait for their commit).

@@ -4,6 +4,8 @@ Production uses `SystemNetwork`. A simulation installs its own `Network` with `u
 server and client in the process then talks over it without knowing.
 """
 
+import errno
+import fcntl
 import os
 import socket
 from collections.abc import Iterator, Sequence
@@ -15,6 +17,8 @@ import trio
 from trio.abc import HalfCloseableStream, Listener
 
 UNIX_SOCKET_PATH_BYTES_MAX = 107  # sockaddr_un.sun_path holds 108 bytes on Linux, one is the NUL
+# What journald asks for before it reads a file that it was sent.
+_SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL
 LISTEN_BACKLOG = 64  # connections waiting for accept; local clients and a handful of peers
 
 
@@ -110,7 +114,7 @@ class UnixDatagrams:
         self._address = "\0" + address[1:] if address.startswith("@") else address
         self._socket: socket.socket | None = None
 
-    def send(self, data: bytes) -> str:
+    def send(self, data: bytes, files: tuple[int, ...] = ()) -> str:
         """Send one datagram; return why that was not possible, "" if it was."""
         try:
             sending = self._socket
@@ -118,7 +122,7 @@ class UnixDatagrams:
                 kind = socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
                 sending = self._socket = socket.socket(socket.AF_UNIX, kind)
                 sending.connect(self._address)
-            sending.send(data)
+            socket.send_fds(sending, [data], files) if files else sending.send(data)
         except BlockingIOError:
             return "its queue is full"
         except OSError as error:
@@ -126,6 +130,28 @@ class UnixDatagrams:
             self.close()
             return error.strerror or str(error)
         return ""
+
+    def send_long(self, data: bytes) -> str:
+        """Send `data` as one datagram, or if it is too long for that, as a file in memory.
+
+        The file is sealed: who receives its descriptor may rely on it (journald demands that).
+        """
+        failure = self.send(data)
+        return self._send_file(data) if failure == os.strerror(errno.EMSGSIZE) else failure
+
+    def _send_file(self, data: bytes) -> str:
+        try:
+            file = os.memfd_create("entry", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+            try:
+                with open(file, "wb", closefd=False) as writing:
+                    writing.write(data)
+                fcntl.fcntl(file, fcntl.F_ADD_SEALS, _SEALS)
+                failure = self.send(b"", (file,))
+            finally:
+                os.close(file)
+        except OSError as error:
+            return error.strerror or str(error)
+        return failure
 
     def close(self) -> None:
         """Close the socket, if there is one."""

@@ -4,8 +4,9 @@ A cell notes each turn here. What is kept is bounded, and nothing of it is neede
 being looked at (`supervisor/introspect.py`).
 """
 
+import logging
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 
 import msgspec
@@ -15,9 +16,15 @@ from messages.base import Message
 from messages.inspection import ActorFrame, ActorStep, ActorWaiting
 from messages.views import matches
 from supervisor.actor import Effect
+from supervisor.clock import Clock
+from supervisor.determinism import turns_taken
 from supervisor.effects import readable, words
 from supervisor.journal import RUNTIME, Envelope, RecordedTurn
 
+logger = logging.getLogger("supervisor")
+
+Hook = Callable[[ActorStep], bool]
+"""Called with each step of an actor; to be called no more it returns False."""
 # What a person reads of what has just happened; a turn's worth of references for each actor.
 RING_MESSAGES = 32
 # Messages are hundreds of bytes; of a turn with larger ones only the last is kept alive by us.
@@ -37,6 +44,8 @@ STATE_CHARACTERS_MAX = 1_000_000
 TASKS_MAX = 64
 FRAMES_MAX = 64
 INBOX_MAX = 200
+# A person looks with one or two.
+HOOKS_MAX = 8
 _SECOND_NS = 1_000_000_000
 # Enough turns for a percentile, and the newest only: what was slow last week is of no help.
 TIMES_KEPT = 512
@@ -86,7 +95,13 @@ class Trace:
         self.skipped = 0
         """Steps that matched and were more than so many a second."""
 
-    def note(self, turn: RecordedTurn, effects: list[Effect], names: Mapping[int, str]) -> None:
+    def note(
+        self,
+        turn: RecordedTurn,
+        effects: list[Effect],
+        names: Mapping[int, str],
+        digest: Callable[[], str],
+    ) -> None:
         """Look at a turn."""
         second = turn.now_ns // _SECOND_NS
         if second != self._second:
@@ -95,7 +110,7 @@ class Trace:
         if not self._left and not self._filter:
             self.skipped += len(turn.inputs)
             return
-        for step in steps_of(turn, effects, names):
+        for step in steps_of(turn, effects, names, digest()):
             if not matches(step, self._filter):
                 continue
             if self._left:
@@ -108,9 +123,14 @@ class Trace:
 class Notes:
     """What is noted of one cell. Ten thousand idle ones must not weigh: an empty deque is 600 B."""
 
-    __slots__ = ("_kept", "_turns", "overruns", "started_ns", "struck", "task", "times", "trace")
+    __slots__ = (
+        "_kept", "_points", "_turns", "hooks", "overruns", "started_ns", "struck", "task", "times",
+        "trace",
+    )  # fmt: skip
 
     def __init__(self) -> None:
+        self.hooks: dict[str, Hook] | None = None
+        """Debug hooks by name; None where there are none, as nearly everywhere."""
         self.times = StepTimes()
         self.overruns = 0
         self.struck = 0
@@ -120,18 +140,52 @@ class Notes:
         self.trace: Trace | None = None
         self._turns: list[tuple[RecordedTurn, list[Effect]]] = []
         self._kept = 0
+        self._points = 0
 
     def begin(self, now_ns: int) -> None:
         """Note that an incarnation begins, in the task that runs it."""
         self.started_ns = now_ns
         self.task = trio.lowlevel.current_task()
+        self._points = turns_taken(self.task)
+
+    @property
+    def reductions(self) -> int:
+        """How often the incarnation's task took a turn of the event loop."""
+        return turns_taken(self.task) - self._points if self.task is not None else 0
+
+    def is_watched(self, clock: Clock) -> bool:
+        """Whether each message is handled in a turn of its own, to be seen with its state."""
+        if self.hooks is not None:
+            return True
+        return self.trace is not None and clock.now_ns() < self.trace.until_ns
+
+    def install(self, name: str, hook: "Hook") -> None:
+        """Have `hook` called with each step from now on; one of the same name is replaced."""
+        hooks = self.hooks or {}
+        assert name in hooks or len(hooks) < HOOKS_MAX, "hooks are for looking, not for working"
+        self.hooks = hooks | {name: hook}
+
+    def remove(self, name: str) -> bool:
+        """Take a hook out; return whether it was there."""
+        left = {other: hook for other, hook in (self.hooks or {}).items() if other != name}
+        was_there = len(left) < len(self.hooks or {})
+        self.hooks = left or None
+        return was_there
 
     def turn(
-        self, turn: RecordedTurn, effects: list[Effect], size: int, names: Mapping[int, str]
+        self,
+        turn: RecordedTurn,
+        effects: list[Effect],
+        size: int,
+        names: Mapping[int, str],
+        digest: Callable[[], str],
     ) -> None:
-        """Note a turn, whose messages have `size` bytes, and what it did."""
-        if self.trace is not None:
-            self._note_in_trace(self.trace, turn, effects, names)
+        """Note a turn, whose messages have `size` bytes, and what it did.
+
+        `digest` returns the hash of the state after it.
+        """
+        if self.trace is not None or self.hooks is not None:
+            self._watch(turn, effects, names, digest)
         if size > RING_BYTES or len(effects) > RING_EFFECTS:
             turn, effects = _least(turn, effects)
         turns = self._turns
@@ -141,13 +195,27 @@ class Notes:
             kept -= len(turns.pop(0)[0][2])
         self._kept = kept
 
-    def _note_in_trace(
-        self, trace: Trace, turn: RecordedTurn, effects: list[Effect], names: Mapping[int, str]
+    def _watch(
+        self,
+        turn: RecordedTurn,
+        effects: list[Effect],
+        names: Mapping[int, str],
+        digest: Callable[[], str],
     ) -> None:
-        if turn.now_ns < trace.until_ns:
-            trace.note(turn, effects, names)
-        elif turn.now_ns > trace.until_ns + TRACE_NS_MAX:
-            self.trace = None
+        trace = self.trace
+        if trace is not None and turn.now_ns > trace.until_ns + TRACE_NS_MAX:
+            self.trace = trace = None
+        if trace is not None and turn.now_ns < trace.until_ns:
+            trace.note(turn, effects, names, digest)
+        for name, hook in (self.hooks or {}).items():
+            try:
+                goes_on = all(hook(step) for step in steps_of(turn, effects, names, digest()))
+            except Exception:
+                # As in OTP: a hook that fails is taken out, and the actor goes on.
+                logger.exception("the debug hook %s failed and is removed", name)
+                goes_on = False
+            if not goes_on:
+                self.remove(name)
 
     def traced(self, now_ns: int) -> bool:
         """Whether a trace is being taken."""
@@ -176,10 +244,11 @@ def _least(turn: RecordedTurn, effects: list[Effect]) -> tuple[RecordedTurn, lis
 
 
 def steps_of(
-    turn: RecordedTurn, effects: list[Effect], names: Mapping[int, str]
+    turn: RecordedTurn, effects: list[Effect], names: Mapping[int, str], state_hash: str = ""
 ) -> Iterator[ActorStep]:
-    """Put a turn into words, message by message."""
+    """Put a turn into words, message by message; the hash is of the state after the last."""
     at = 0
+    last = len(turn.inputs) - 1
     for offset, (item, count) in enumerate(zip(turn.inputs, turn.counts, strict=True)):
         # Envelopes and inputs begin alike.
         yield ActorStep(
@@ -189,6 +258,7 @@ def steps_of(
             message=shown(item[4]),
             effects=tuple(cut(words(effect)) for effect in effects[at : at + count]),
             chain=turn.chain.hex(),
+            state_hash=state_hash if offset == last else "",
         )
         at += count
 

@@ -87,6 +87,10 @@ class Port:
             f"{type(self).__name__} was left {len(pending)} commands and cannot recover them"
         )
 
+    def circuit(self, now_ns: int) -> str:
+        """Say, for a person, whether it leaves something that fails alone; "" if it never does."""
+        return ""
+
     async def run(self, ctx: PortContext) -> None:
         """Do the port's work until cancelled; returning is ending normally."""
         raise NotImplementedError

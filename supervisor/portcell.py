@@ -255,6 +255,11 @@ class PortCell:
         """Return how the port says that it stands; None: it says nothing, or never ran."""
         return self._port.standing() if self._port is not None else None
 
+    @property
+    def circuit(self) -> str:
+        """Whether it leaves something that fails alone, in words."""
+        return self._port.circuit(self._house.clock.now_ns()) if self._port is not None else ""
+
     def statistics(self) -> CellStatistics:
         """Return what is known of this cell."""
         mailbox = MailboxStatistics(

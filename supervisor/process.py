@@ -45,6 +45,9 @@ class RemoteFold(Fold):
             self.context.timers = timers
             self.timers_moved = True
 
+    def digest(self) -> str:
+        return ""
+
     def snapshot(self, now_ns: int) -> Snapshot:
         assert self.is_fetched, "the state is fetched first"
         assert self.fetched is not None, "it is"

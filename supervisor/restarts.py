@@ -4,11 +4,15 @@ The intensity is OTP's: counted per supervisor over its period, failed restarts 
 is Pekko's backoff, counted per child.
 """
 
+import logging
 from collections import deque
 from collections.abc import Callable
 
+from supervisor import limits
 from supervisor.child import Child, ChildState
-from supervisor.spec import SupervisorSpec
+from supervisor.spec import ExitReason, SupervisorSpec
+
+logger = logging.getLogger("supervisor")
 
 
 class Intensity:
@@ -51,6 +55,14 @@ def delay_ns(child: Child, random: Callable[[], float]) -> int:
     # The first is at once, and nothing is drawn for it.
     draw = random() if child.streak > 1 else 0
     return child.spec.backoff.delay_ns(child.streak, draw)
+
+
+def tell(child: Child, reason: ExitReason) -> None:
+    """Log that a child was restarted often in a row: louder than a crash, which is an error."""
+    if child.streak >= limits.CRITICAL_STREAK:
+        logger.critical(
+            "%s does not stay up: restart %d in a row, for %s", child.address, child.streak, reason
+        )
 
 
 def _was_up_long(child: Child, now_ns: int) -> bool:

@@ -19,7 +19,7 @@ from supervisor.child import Child, ChildError, ChildState, Refusal
 from supervisor.clock import NANOSECONDS_PER_SECOND
 from supervisor.lifecycle import IGNORED, Exited, House, Lifecycle, is_supervisor
 from supervisor.mailbox import MailboxStatistics
-from supervisor.restarts import Intensity, delay_ns, forgive, waits
+from supervisor.restarts import Intensity, delay_ns, forgive, tell, waits
 from supervisor.roster import instantiate
 from supervisor.spec import (
     KILLED,
@@ -270,6 +270,7 @@ class Supervising:
             self._intensity.charge(now_ns)
             forgive(child, now_ns)
             child.streak += 1
+        tell(child, reason)
         child.move(ChildState.BACKOFF)
         child.restarts += 1
         failed = self._life.begin(child)
@@ -373,6 +374,7 @@ class Supervising:
         if self.spec.strategy is not Strategy.ONE_FOR_ONE:
             await self._stop_bystanders(child)
         wait_ns = delay_ns(child, self._house.random) if reason.is_charged else 0
+        tell(child, reason)
         if wait_ns:
             self._house.stash(child.address, is_on=True)
             child.is_stashing = True

@@ -11,10 +11,12 @@
 
 import itertools
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import ClassVar, cast
 
 import trio
 
+from actors.execution.circuit import Attempt, entry_breaker, unwatched, watched
 from actors.execution.clients import AccountClient, OpenAccount
 from actors.execution.limits import Rank, VenueBudget
 from actors.execution.reads import inquire, read_account
@@ -42,6 +44,8 @@ from messages.orders import (
     SubmitResult,
     Terms,
 )
+from supervisor.breaker import CircuitBreaker, CircuitOpenError
+from supervisor.clock import NANOSECONDS_PER_SECOND
 from supervisor.port import Command, Port, PortContext
 
 # Ids that may have reached the venue: more than an account has live orders, in 1 MB.
@@ -119,6 +123,7 @@ class Line(Port):
         self._switch: SwitchSet | None = None
         self._mode: AccountMode | None = None
         self._sent_ids: dict[str, None] = {}
+        self._breaker: CircuitBreaker | None = None
         self._entries_under_way = 0
         self._entry_ended = trio.lowlevel.ParkingLot()
 
@@ -127,7 +132,16 @@ class Line(Port):
         for command in pending:
             ctx.conclude(command, _left_over(command.message, ctx))
 
+    def circuit(self, now_ns: int) -> str:
+        breaker = self._breaker
+        if breaker is None:
+            return ""
+        wait_s = breaker.wait_ns(now_ns) // NANOSECONDS_PER_SECOND
+        waits = f", an entry is tried in {wait_s} s" if wait_s else ""
+        return f"{breaker.state.value}{waits}; {breaker.refused} entries refused"
+
     async def run(self, ctx: PortContext) -> None:
+        self._breaker = entry_breaker(ctx.address, ctx.random)
         ctx.send(self._risk, LineStarted(line=ctx.address))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._stay_connected, ctx)
@@ -201,11 +215,16 @@ class Line(Port):
             return _said(submit, *refused)
         if client is None:
             return _said(submit, SubmitResult.NOT_SENT, NOT_CONNECTED)
-        self._remember(terms.client_order_id)
         sent_ns = now_ns()
+        try:
+            attempt = self._attempt(terms, sent_ns)
+        except CircuitOpenError as error:
+            return _said(submit, SubmitResult.NOT_SENT, str(error))
+        self._remember(terms.client_order_id)
         self._entries_under_way += not terms.reduces
         try:
-            accepted = await client.submit(ticket_of(submit))
+            with attempt(now_ns):
+                accepted = await client.submit(ticket_of(submit))
         except VenueError as error:
             _slow_down(self._budget, error)
             result = submit_result(error)
@@ -244,6 +263,16 @@ class Line(Port):
             self._entries_under_way -= not terms.reduces
             self._entry_ended.unpark_all()
         return _said_of(amend, AmendResult.ACCEPTED, "")
+
+    def _attempt(self, terms: Terms, sent_ns: int) -> Attempt:
+        """Return what watches an attempt to place an order. Raises `CircuitOpenError`.
+
+        Only entries are left out while a venue fails: exits and cancels protect, reads settle.
+        """
+        breaker = self._breaker
+        if terms.reduces or breaker is None:
+            return unwatched
+        return partial(watched, breaker, breaker.admit(sent_ns))
 
     def _refusal(
         self, terms: Terms, expires_ns: int, now_ns: int

@@ -1,6 +1,8 @@
 """The log in journald's protocol, over a real socket."""
 
+import fcntl
 import logging
+import os
 import socket
 import struct
 from collections.abc import Iterator
@@ -75,6 +77,20 @@ def test_each_fact_is_a_field_of_its_own(listener: socket.socket, logger: loggin
     third = decode(listener.recv(65_536))
     assert third["MESSAGE_ID"] != kind
     assert "ACTOR" not in third
+
+
+def test_what_is_too_long_for_a_datagram_comes_as_a_sealed_file(
+    listener: socket.socket, logger: logging.Logger
+) -> None:
+    long = "x" * 700_000
+    logger.error("%s: %s", ACTOR, long)
+    data, (file,), _, _ = socket.recv_fds(listener, 65_536, 1)
+    assert data == b""
+    with os.fdopen(file, "rb") as entry:
+        seals = fcntl.fcntl(entry, fcntl.F_GET_SEALS)
+        assert seals & fcntl.F_SEAL_WRITE
+        assert seals & fcntl.F_SEAL_SHRINK
+        assert decode(os.pread(file, 2 * len(long), 0))["MESSAGE"] == long
 
 
 def test_a_traceback_is_one_entry(listener: socket.socket, logger: logging.Logger) -> None:

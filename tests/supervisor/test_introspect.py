@@ -262,6 +262,52 @@ async def test_stacks_and_inboxes_of_ports(autojump_clock: trio.testing.MockCloc
                 act("/port")
 
 
+async def test_a_hook_sees_each_step_with_its_state_until_it_has_seen_enough_or_fails(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    steps: list[ActorStep] = []
+
+    def hook(step: ActorStep) -> bool:
+        steps.append(step)
+        return len(steps) < 3
+
+    async with running(tree(recorder("a"))) as run:
+        look = Inspector(run.system)
+        await settled()
+        look.install("/a", "mine", hook)
+        look.install("/a", "bad", lambda _: 1 / 0 > 0)
+        assert look.stats("/a").hooks == ("mine", "bad")
+        post(run.system, "/a", *(Add(amount=n) for n in (1, 1, 0, 5)))
+        await settled()
+        # Each has the hash of its own state, which is not that of the turn in which they came.
+        hashes = [step.state_hash for step in steps]
+        assert [step.seq for step in steps] == [2, 3, 4]
+        assert len(set(hashes)) == 3
+        assert look.stats("/a").hooks == ()
+        assert book(run.system, "/a").value == 7
+        with pytest.raises(CannotError, match="has no hook mine"):
+            look.remove("/a", "mine")
+        look.install("/a", "mine", hook)
+        look.remove("/a", "mine")
+
+
+async def test_a_traced_step_tells_its_state_and_others_do_not(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with running(tree(recorder("a"))) as run:
+        look = Inspector(run.system)
+        await settled()
+        assert {step.state_hash for step in look.steps("/a")} == {""}
+        look.trace("/a", "", 100, SECOND_NS)
+        post(run.system, "/a", Add(amount=1), Add(amount=2))
+        await settled()
+        fold = run.system.cells["/a"].fold
+        assert fold is not None
+        assert look.steps("/a")[-1].state_hash == fold.digest()
+        assert all(step.state_hash for step in look.steps("/a"))
+        assert look.stats("/a").reductions > 0
+
+
 async def test_every_aspect_is_shown(autojump_clock: trio.testing.MockClock) -> None:
     async with running(tree(recorder("a"))) as run:
         look = Inspector(run.system)

@@ -4,6 +4,7 @@ Random scripts of crashes are played twice: as it is, and with every end told to
 loop, which decides it event by event.
 """
 
+import logging
 import random
 from collections.abc import Iterator
 from functools import partial
@@ -12,7 +13,7 @@ import pytest
 import trio
 import trio.testing
 
-from supervisor import determinism
+from supervisor import determinism, limits
 from supervisor.spec import Backoff, ChildSpec, Poison, Restart, Strategy, SupervisorSpec
 from supervisor.statistics import Node
 from supervisor.supervising import Supervising
@@ -108,3 +109,16 @@ async def test_a_plain_restart_takes_no_turn_of_another_task(
         await trio.sleep(SECOND_NS / 1e9)
         assert run.system.cells["/n"].incarnation == 2
     assert tasks == [tasks[0]] * 2
+
+
+async def test_who_does_not_stay_up_is_logged_louder(
+    autojump_clock: trio.testing.MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    spec = SupervisorSpec(name="", children=(recorder("a"),), intensity=50)
+    async with running(spec) as run:
+        for _ in range(limits.CRITICAL_STREAK):
+            post(run.system, "/a", Explode(times=10**9))
+            await trio.sleep(3)
+    loud = [line.getMessage() for line in caplog.records if line.levelno == logging.CRITICAL]
+    assert loud
+    assert loud[0].startswith(f"/a does not stay up: restart {limits.CRITICAL_STREAK} in a row, ")
