@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import trio
 from msgspec.structs import replace
 
-from exchanges.types import Credentials, Endpoints
+from actors.books import is_contract
+from exchanges.types import Credentials, DerivativeTerms, Endpoints
 from exchanges.venue_client import VenueClient, open_venue
 from messages.settings import OrderEntry, VenueSettings
 from supervisor.clock import Clock
@@ -24,6 +25,7 @@ SOCKET_PATHS = {
     "kraken": ("/v2", "/v2"),
     "binance": ("/stream/ws", "/ws-api/v3"),
     "binanceus": ("/stream/ws", "/stream/ws"),
+    "binanceusdm": ("/ws", "/ws"),
 }
 
 
@@ -124,6 +126,17 @@ class BoxPort(Port):
                 ctx.started()
         finally:
             self._door.closed()
+
+
+def derivative_terms(settings: VenueSettings) -> DerivativeTerms | None:
+    """Return how accounts of a venue trade perpetuals; None at a spot venue."""
+    if not any(map(is_contract, settings.symbols)):
+        return None
+    return DerivativeTerms(
+        leverage=settings.leverage,
+        margin=settings.margin.value,
+        trigger_by=settings.trigger_by.value,
+    )
 
 
 def endpoints_of(settings: VenueSettings) -> Endpoints | None:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from actors import wiring
 from actors.alerts import Alerts
-from actors.doors import BoxPort, Door, endpoints_of
+from actors.doors import BoxPort, Door, derivative_terms, endpoints_of
 from actors.execution.keys import Keys, MissingKeyError, StoredKey
 from actors.execution.limits import VenueBudget
 from actors.execution.line import Line
@@ -66,6 +66,7 @@ BUDGETS = {
     Protocol.KRAKEN: (5.0, 15),
     Protocol.BINANCE: (5.0, 15),
     Protocol.BINANCE_US: (5.0, 15),
+    Protocol.BINANCE_USDM: (5.0, 15),
 }
 READ_BUDGETS = {
     RateTier.STARTER: (0.33, 13),
@@ -284,6 +285,7 @@ class _Assembly:
             budget,
             reads,
             symbols=settings.symbols,
+            derivatives=derivative_terms(settings),
         )
         stream = partial(
             PrivateStream,

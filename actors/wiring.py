@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from decimal import Decimal
 
+from actors.books import is_contract
 from exchanges.capabilities import Support, capabilities_of
 from messages.money import (
     AccountConfigured,
@@ -94,6 +95,11 @@ class Wiring:
             stale_ns_max=limits.stale_ms_max * NANOSECONDS_PER_MILLISECOND,
             accounts=accounts,
             alerts=ALERTS,
+            leverages={
+                name: venue.leverage
+                for name, venue in self._settings.venues.items()
+                if any(map(is_contract, venue.symbols))
+            },
         )
 
     def _risk_account(self, venue: str, user: str) -> RiskAccount:
@@ -160,6 +166,7 @@ class Wiring:
             amends=able.amend is Support.NATIVE,
             triggers=able.triggers is Support.NATIVE,
             adopts=venue.by_hand is ByHand.ADOPT,
+            leverage=venue.leverage if any(map(is_contract, venue.symbols)) else 1,
         )
 
     def _allocation(self, vault: VaultSettings, sleeve: SleeveSettings) -> SleeveAllocation:
@@ -170,6 +177,7 @@ class Wiring:
             allocated_minor=self._minor(vault.asset, sleeve.allocated),
             symbols=sleeve.symbols,
             strategy=sleeve.strategy,
+            direction=sleeve.direction,
         )
 
     def sleeve(self, vault: VaultSettings, sleeve: SleeveSettings) -> SleeveConfigured:
@@ -184,6 +192,7 @@ class Wiring:
             symbols=sleeve.symbols,
             parameters=dict(sleeve.parameters),
             ledger=f"{vault_address(vault)}/ledger",
+            direction=sleeve.direction,
         )
 
     def _minors(self, amounts: dict[str, str]) -> dict[str, int]:

@@ -3,7 +3,7 @@
 import apsw
 
 from bot.views import balance_view
-from messages.rows import BalanceRow
+from messages.rows import BalanceRow, SleeveRow
 from messages.views import BalanceView, CheckView
 from state.database import Database
 from state.ledger import check_all
@@ -28,7 +28,10 @@ async def balance_views(reader: Reader, scales: dict[str, int]) -> list[BalanceV
     """Return the balance of every account, by vault and account."""
     rows = await reader.current(BalanceRow)
     rows.sort(key=lambda row: (row.vault_address, row.account, row.asset))
-    return [balance_view(row, scales.get(row.asset, SCALE_COMMON)) for row in rows]
+    # Contracts of a perpetual are counted in lots: their decimals are those of a lot.
+    lots = {row.symbol: row.lot for row in await reader.current(SleeveRow) if ":" in row.symbol}
+    known = scales | {symbol: len(lot.partition(".")[2]) for symbol, lot in lots.items() if lot}
+    return [balance_view(row, known.get(row.asset, SCALE_COMMON)) for row in rows]
 
 
 def check_books(database: Database, now_ns: int) -> list[CheckView]:

@@ -5,15 +5,18 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from actors.books import is_contract
 from actors.vault import MANUAL
 from bot.checking import Checker, nearest
 from bot.toml_lines import KeyPath
 from exchanges.capabilities import CAPABILITIES, Support, capabilities_of
+from messages.money import Direction
 from messages.settings import (
     Environment,
     MarketSettings,
     OrderEntry,
     PaperSettings,
+    Protocol,
     RiskSettings,
     SleeveSettings,
     VaultSettings,
@@ -30,6 +33,7 @@ def check_roster(checker: Checker, document: dict[str, Any], config: "Config | N
         return
     for name, venue in config.venues.items():
         _check_venue(checker, ("venues", name), venue)
+        _check_symbols(checker, ("venues", name), venue)
         _check_environment(checker, name, venue)
         _check_order_entry(checker, ("venues", name), venue)
     live = [n for n, venue in config.venues.items() if venue.environment is Environment.LIVE]
@@ -83,6 +87,17 @@ def _check_unique(checker: Checker, path: KeyPath, names: Sequence[str]) -> None
     for at, name in enumerate(names):
         if name in names[:at]:
             checker.add((*path, at), f"{name} is there twice: rename or remove one")
+
+
+def _check_symbols(checker: Checker, path: KeyPath, venue: VenueSettings) -> None:
+    """Note symbols of a kind that the venue does not have."""
+    perpetuals = venue.protocol is Protocol.BINANCE_USDM
+    for symbol in venue.symbols:
+        if is_contract(symbol) != perpetuals:
+            quote = quote_of(symbol)
+            kind = f'perpetuals, like "{symbol}:{quote}"' if perpetuals else "spot pairs"
+            text = f'"{symbol}": {venue.protocol.value} has {kind} only'
+            checker.add((*path, "symbols"), text)
 
 
 def _check_environment(checker: Checker, name: str, venue: VenueSettings) -> None:
@@ -196,6 +211,10 @@ def _check_sleeves(
         if sleeve.name == MANUAL:
             text = f'"{MANUAL}" is what is traded by hand: give the sleeve another name'
             checker.add((*path, "sleeves", at, "name"), text)
+        spot = not any(map(is_contract, sleeve.symbols))
+        if spot and sleeve.direction is not Direction.LONG:
+            text = f'was "{sleeve.direction.value}": only perpetuals can be sold short'
+            checker.add((*path, "sleeves", at, "direction"), text)
     total = sum((Decimal(sleeve.allocated) for sleeve in vault.sleeves), Decimal(0))
     if total > Decimal(vault.tradeable):
         text = f"the sleeves are allocated {total}, more than the tradeable {vault.tradeable}"
@@ -206,11 +225,16 @@ def _check_sleeves(
             checker.add(here, problem)
 
 
+def quote_of(symbol: str) -> str:
+    """Return the asset that a symbol is quoted in: `USDT` of `ETH/USDT` and of `ETH/USDT:USDT`."""
+    return symbol.partition("/")[2].partition(":")[0]
+
+
 def _symbol_problems(
     sleeve: SleeveSettings, vault: VaultSettings, venue: VenueSettings | None
 ) -> Iterable[str]:
     for symbol in sleeve.symbols:
-        if not symbol.endswith(f"/{vault.asset}"):
+        if quote_of(symbol) != vault.asset:
             yield f'"{symbol}" is not quoted in the vault\'s asset {vault.asset}'
         elif venue is not None and symbol not in venue.symbols:
             yield f'"{symbol}" is not traded at {vault.venue}; there: {", ".join(venue.symbols)}'

@@ -107,6 +107,8 @@ def sleeve_view(row: SleeveRow, state: SleeveStateRow | None) -> SleeveView:
         fees=minor_text(row.fees_minor, scale),
         swept=minor_text(row.swept_minor, scale),
         reason=state.reason if state else "it has not spoken yet",
+        funding=minor_text(row.funding_minor, scale),
+        margin=minor_text(row.margin_minor, scale),
     )
 
 
@@ -129,6 +131,7 @@ def vault_view(row: VaultRow, sleeves: Iterable[SleeveView]) -> VaultView:
         realised=minor_text(row.realised_minor, scale),
         unrealised=minor_text(row.unrealised_minor, scale),
         fees=minor_text(row.fees_minor, scale),
+        funding=minor_text(row.funding_minor, scale),
     )
 
 

@@ -51,6 +51,13 @@ _BINANCE_SPOT = Capabilities(
 CAPABILITIES: dict[str, Capabilities] = {
     "binance": msgspec.structs.replace(_BINANCE_SPOT, websocket_orders=Support.NATIVE),
     "binanceus": _BINANCE_SPOT,
+    # Its triggers are orders of another kind, whose ids change when they fire: guard holds them.
+    "binanceusdm": Capabilities(
+        post_only=Support.NATIVE,
+        immediate_or_cancel=Support.NATIVE,
+        reduce_only=Support.NATIVE,
+        expiry=Support.NATIVE,
+    ),
     "kraken": Capabilities(
         amend=Support.NATIVE,
         triggers=Support.NATIVE,

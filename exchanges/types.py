@@ -26,7 +26,7 @@ ExecutionKind = Literal["accepted", "fill", "canceled", "expired", "amended", "s
 
 
 class Instrument(msgspec.Struct, frozen=True, kw_only=True):
-    """What the venue says about one spot market.
+    """What the venue says about one market; a perpetual's symbol is like `ETH/USDT:USDT`.
 
     `tick_size` and `lot_size` are decimal strings; `price_decimals` and `quantity_decimals` are the
     digits behind the point that the venue writes. Fees are fractions ("0.0026" is 26 bps), the
@@ -124,6 +124,15 @@ class OrderTicket(msgspec.Struct, frozen=True, kw_only=True):
     trigger_ticks: int = 0
 
 
+class DerivativeTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """How an account trades perpetuals."""
+
+    leverage: int = 1
+    margin: Literal["cross", "isolated"] = "cross"
+    trigger_by: Literal["mark", "last"] = "mark"
+    """Which price fires stop and take-profit orders."""
+
+
 class OrderChange(msgspec.Struct, frozen=True, kw_only=True):
     """An open limit order as it is to be: all of its quantity, what has filled included.
 
@@ -170,7 +179,10 @@ class Fee(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Balance(msgspec.Struct, frozen=True, kw_only=True):
-    """One asset of an account. `free` and `used` are None where the venue tells only the total."""
+    """One asset of an account, or contracts of a perpetual, named by its symbol: short below zero.
+
+    `free` and `used` are None where the venue tells only the total.
+    """
 
     asset: str
     total: str
@@ -226,6 +238,21 @@ class FillReport(msgspec.Struct, frozen=True, kw_only=True):
     fees: tuple[Fee, ...]
     liquidity: Liquidity
     at_ns: int
+    realised: str = "0"
+    """Of a perpetual: the profit that came with it."""
+    forced: bool = False
+    """The venue's own order: liquidation, deleveraging, settlement."""
+
+
+class FundingReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What a position in a perpetual got (positive) or paid at a settlement of funding."""
+
+    symbol: str
+    asset: str
+    amount: str
+    reference: str
+    """The venue's id of the entry, unique per account."""
+    at_ns: int
 
 
 class TransferReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -271,6 +298,8 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
     fees: tuple[Fee, ...] = ()
     liquidity: Liquidity = "unknown"
     reason: str = ""
+    realised: str = "0"
+    forced: bool = False
 
 
 class Book(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -36,10 +36,12 @@ from exchanges.types import (
     CancelAccepted,
     Candle,
     Credentials,
+    DerivativeTerms,
     Endpoints,
     Execution,
     FillReport,
     FrameHook,
+    FundingReport,
     Instrument,
     OrderChange,
     OrderReport,
@@ -143,7 +145,7 @@ class VenueClient:
     # -- reference data
 
     async def load_instruments(self, *, reload: bool = False) -> list[Instrument]:
-        """Return every spot instrument of the venue, loaded once unless `reload`."""
+        """Return every instrument of the venue, loaded once unless `reload`."""
         # ccxt keeps an empty list like any other.
         reload = reload or not self._adapter.instruments
         markets = await self._call(lambda: self._exchange.load_markets(reload))
@@ -178,6 +180,15 @@ class VenueClient:
         """Return all balances of the account, free, used and total as decimal strings."""
         balances = await self._call(lambda: self._adapter.fetch_balances(self._exchange))
         return Balances(balances=balances, snapshot=True, received_ns=self._clock.now_ns())
+
+    async def prepare(self, symbols: Sequence[str], terms: DerivativeTerms) -> None:
+        """Set up the account for perpetuals; nothing at a spot venue. REJECTED: it says no."""
+        instruments = [self.instrument(symbol) for symbol in symbols]
+        await self._call(lambda: self._adapter.prepare(self._exchange, instruments, terms))
+
+    async def fetch_funding(self, since_ns: int) -> list[FundingReport]:
+        """Return what positions in perpetuals paid or got since `since_ns`, oldest first."""
+        return await self._call(lambda: self._adapter.fetch_funding(self._exchange, since_ns))
 
     async def fetch_fees(self, symbols: Sequence[str]) -> tuple[AccountFee, ...]:
         """Return what the account pays in these markets. Raises `VenueError`."""

@@ -17,6 +17,17 @@ class VenueTransfer(msgspec.Struct, frozen=True, kw_only=True):
     at_ns: int
 
 
+class VenueFunding(msgspec.Struct, frozen=True, kw_only=True):
+    """What a position in a perpetual got (positive) or paid at a settlement."""
+
+    symbol: str
+    asset: str
+    amount_minor: int
+    reference: str
+    """The venue's id of the entry, unique per account."""
+    at_ns: int
+
+
 class AccountFee(msgspec.Struct, frozen=True, kw_only=True):
     """What the account pays in one market, in millionths of an order's value."""
 
@@ -48,6 +59,7 @@ class AccountRead(Message, frozen=True, kw_only=True, tag="account.AccountRead")
     transfers: tuple[VenueTransfer, ...] = ()
     fees: tuple[AccountFee, ...] = ()
     """Of the account's markets; none where the venue did not tell."""
+    funding: tuple[VenueFunding, ...] = ()
     read_ns: int = 0
     """When the first of the reads began, by our clock: what happened later may be missing."""
 

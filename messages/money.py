@@ -319,12 +319,14 @@ class ReadAccount(Message, frozen=True, kw_only=True, tag="money.ReadAccount"):
     fills_since_ns: int
 
 
-class VenueBalance(msgspec.Struct, frozen=True, kw_only=True):
-    """What the venue says an account holds of one asset, in minor units."""
+class VenueBalance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the venue says an account holds of one asset or contract, in minor units."""
 
     asset: str
     total_minor: int
     free_minor: int
+    scale: int = -1
+    """Decimals of a perpetual's contracts; below 0: the asset's own."""
 
 
 class ReportBalances(Message, frozen=True, kw_only=True, tag="money.ReportBalances"):

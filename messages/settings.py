@@ -10,7 +10,7 @@ from typing import Annotated
 
 import msgspec
 
-from messages.money import SleeveStyle
+from messages.money import Direction, SleeveStyle
 
 # Room for 15 digits before the point and 10 after it: what an int64 of minor units can hold.
 Amount = Annotated[
@@ -27,10 +27,6 @@ Name = Annotated[
     ),
 ]
 Symbol = Annotated[
-    str,
-    msgspec.Meta(pattern=r"^[A-Z0-9]{2,12}/[A-Z0-9]{2,12}$", description='a pair like "ETH/USDT"'),
-]
-ListedSymbol = Annotated[
     str,
     msgspec.Meta(
         pattern=r"^[A-Z0-9]{2,12}/[A-Z0-9]{2,12}(:[A-Z0-9]{2,12})?$",
@@ -62,6 +58,7 @@ class Protocol(Enum):
     KRAKEN = "kraken"
     BINANCE = "binance"
     BINANCE_US = "binanceus"
+    BINANCE_USDM = "binanceusdm"
 
 
 class Environment(Enum):
@@ -119,6 +116,22 @@ class RateTier(Enum):
     PRO = "pro"
 
 
+class Margin(Enum):
+    """What stands behind a position in a perpetual."""
+
+    CROSS = "cross"
+    """All of the account's balance."""
+    ISOLATED = "isolated"
+    """What was put up for it."""
+
+
+class TriggerBy(Enum):
+    """Which price fires an order that waits at a venue of perpetuals."""
+
+    MARK = "mark"
+    LAST = "last"
+
+
 class AtEnd(Enum):
     """What becomes of a market when its record is at its end."""
 
@@ -138,7 +151,7 @@ class MarketSettings(msgspec.Struct, frozen=True, kw_only=True):
     bot is started; `~` is the home folder.
     """
 
-    symbol: ListedSymbol
+    symbol: Symbol
     open_price: Amount | None = None
     """A market generated from the seed: around which the price swings, in the quote asset."""
     recorded: Annotated[tuple[FileName, ...], msgspec.Meta(max_length=64)] = ()
@@ -170,6 +183,8 @@ class BoxSettings(msgspec.Struct, frozen=True, kw_only=True):
     rate_tier: RateTier = RateTier.PRO
     visibility_lag_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)] = 0
     """An accepted order, and a fill, appear in queries only this much later."""
+    funding_interval_s: Annotated[int, msgspec.Meta(ge=1, le=86_400)] = 28_800
+    """Of perpetuals: funding is settled at multiples of it, in UTC."""
     tick_interval_ms: Annotated[int, msgspec.Meta(ge=5, le=5_000)] = 50
     """How often the market moves on."""
 
@@ -212,6 +227,10 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     reconcile_every_s: Annotated[int, msgspec.Meta(ge=5, le=86_400)] = 300
     by_hand: ByHand = ByHand.REPORT
     """What becomes of orders that a person places at the venue."""
+    leverage: Annotated[int, msgspec.Meta(ge=1, le=125)] = 1
+    """Of positions in perpetuals: set at the venue at each start."""
+    margin: Margin = Margin.CROSS
+    trigger_by: TriggerBy = TriggerBy.MARK
     order_entry: OrderEntry = OrderEntry.AUTO
     """By which way orders go there."""
 
@@ -238,6 +257,8 @@ class SleeveSettings(msgspec.Struct, frozen=True, kw_only=True):
     allocated: Amount
     """In the vault's asset, taken from its tradeable pool."""
     parameters: dict[str, float] = {}
+    direction: Direction = Direction.LONG
+    """Of perpetuals: which positions it may open."""
 
 
 class VaultSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -122,7 +122,10 @@ class TreeNode(ViewRow, frozen=True, kw_only=True, tag="view.TreeNode"):
 
 
 class SleeveView(ViewRow, frozen=True, kw_only=True, tag="view.Sleeve"):
-    """One sleeve of a vault; money in the vault's asset, position in the symbol's base."""
+    """One sleeve of a vault; money in the vault's asset, position in the symbol's base.
+
+    A short position is below zero.
+    """
 
     address: str
     sleeve: str
@@ -143,6 +146,10 @@ class SleeveView(ViewRow, frozen=True, kw_only=True, tag="view.Sleeve"):
     swept: str
     """Profit that a Flash sleeve has returned so far."""
     reason: str = ""
+    funding: str = "0"
+    """Of perpetuals: received, or below zero paid; a part of `realised`."""
+    margin: str = "0"
+    """Of perpetuals: what the position holds."""
 
     def key(self) -> str:
         return self.address
@@ -167,6 +174,8 @@ class VaultView(ViewRow, frozen=True, kw_only=True, tag="view.Vault"):
     realised: str = "0"
     unrealised: str = "0"
     fees: str = "0"
+    funding: str = "0"
+    """Of perpetuals: received, or below zero paid; a part of `realised`."""
 
     def key(self) -> str:
         return self.address

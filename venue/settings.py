@@ -44,7 +44,7 @@ def box_config(
         protocol=protocol,
         data_file=str(data_file) if data_file is not None else None,
         markets=tuple(
-            _market(_listed(market, protocol), settings.seed, at)
+            _market(_listed(market, protocol), settings, at)
             for at, market in enumerate(settings.markets)
         ),
         accounts=tuple(_account((venue, protocol), user, settings) for user in users),
@@ -78,7 +78,7 @@ def _listed(market: MarketSettings, protocol: str) -> MarketSettings:
     return replace(market, symbol=f"{market.symbol}:{market.symbol.partition('/')[2]}")
 
 
-def _market(settings: MarketSettings, seed: int, at: int) -> MarketConfig:
+def _market(settings: MarketSettings, box: BoxSettings, at: int) -> MarketConfig:
     base, _, rest = settings.symbol.partition("/")
     quote, _, settle = rest.partition(":")
     spec = MarketSpec(
@@ -87,7 +87,7 @@ def _market(settings: MarketSettings, seed: int, at: int) -> MarketConfig:
         quote=quote,
         tick=settings.tick,
         lot=settings.lot,
-        seed=(seed + at) % _SEED_MAX,
+        seed=(box.seed + at) % _SEED_MAX,
     )
     if settings.open_price is not None:
         spec = replace(
@@ -104,5 +104,5 @@ def _market(settings: MarketSettings, seed: int, at: int) -> MarketConfig:
         recorded=tuple(str(Path(name).expanduser()) for name in settings.recorded),
         candles=str(Path(settings.candles).expanduser()) if settings.candles else "",
         at_end=AtEnd(settings.at_end.value),
-        perpetual=PerpetualConfig() if settle else None,
+        perpetual=PerpetualConfig(funding_interval_s=box.funding_interval_s) if settle else None,
     )

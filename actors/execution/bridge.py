@@ -157,6 +157,13 @@ class BridgeClient:
     async def fetch_my_trades(self, since_ns: int) -> list[types.FillReport]:
         return [_fill(deal) for deal in await self._bridge.deals(since_ns)]
 
+    async def prepare(self, symbols: Sequence[str], terms: types.DerivativeTerms) -> None:
+        """Leave the account as it is: its leverage is the broker's."""
+
+    async def fetch_funding(self, since_ns: int) -> list[types.FundingReport]:
+        """Return nothing: a terminal tells of swaps only in its balance."""
+        return []
+
     async def fetch_fees(self, symbols: Sequence[str]) -> tuple[types.AccountFee, ...]:
         return ()
 

@@ -102,7 +102,11 @@ def _give_up(state: OrdersState, fill: VenueFill, ctx: Context) -> None:
 def _vault_of(state: OrdersState, fill: VenueFill) -> str:
     """Return the vault whose position it may have closed, or that adopts it; "" for none."""
     instrument = state.instruments.get(fill.symbol)
-    if instrument is None or (fill.side is not Side.SELL and not settings(state).adopts):
+    if instrument is None:
+        return ""
+    # A perpetual's position may be closed by either side.
+    may_close = fill.side is Side.SELL or instrument.is_perpetual
+    if not may_close and not settings(state).adopts:
         return ""
     assets = settings(state).vault_assets
     return next((vault for vault, asset in assets.items() if asset == instrument.quote), "")

@@ -22,14 +22,17 @@ from actors.execution.limits import Rank, VenueBudget
 from actors.execution.reads import inquire, read_account
 from actors.execution.translate import Scales, change_of, ticket_of
 from exchanges.errors import Code, VenueError
+from exchanges.types import DerivativeTerms
 from messages.account import AccountRead
 from messages.amends import Amend, AmendOutcome, AmendResult
 from messages.base import Message
 from messages.money import (
     AccountMode,
+    Alert,
     LineStarted,
     Mode,
     ReadAccount,
+    Severity,
     SwitchConfirmed,
     SwitchSet,
 )
@@ -56,6 +59,7 @@ CONNECT_WAIT_S = 5.0
 RATE_LIMIT_PAUSE_S = 1.0
 # Kraken takes no deadline nearer than two seconds; a tenth is for signing and the loop.
 DEADLINE_MARGIN_NS = 2_100_000_000
+ALERTS = "/alerts"
 NOT_CONNECTED = "the venue is not connected yet"
 RESTARTED = "the line was restarted while this was with it"
 
@@ -110,6 +114,7 @@ class Line(Port):
         reads: VenueBudget | None = None,
         margin_ns: int = DEADLINE_MARGIN_NS,
         symbols: tuple[str, ...] = (),
+        derivatives: DerivativeTerms | None = None,
     ) -> None:
         self._risk = risk
         self._open_account = open_account
@@ -118,6 +123,9 @@ class Line(Port):
         self._reads = reads or budget
         self._margin_ns = margin_ns
         self._symbols = symbols
+        self._derivatives = derivatives
+        self._unprepared = ""
+        """Why the account is not as configured: nothing is entered meanwhile."""
         self._client: AccountClient | None = None
         self._is_connected = trio.Event()
         self._switch: SwitchSet | None = None
@@ -158,6 +166,7 @@ class Line(Port):
             try:
                 async with self._open_account() as client:
                     await client.load_instruments()
+                    await self._prepare(client, ctx)
                     self._client = client
                     self._is_connected.set()
                     await trio.sleep_forever()
@@ -167,6 +176,26 @@ class Line(Port):
             finally:
                 self._client = None
                 self._is_connected = trio.Event()
+
+    async def _prepare(self, client: AccountClient, ctx: PortContext) -> None:
+        """Set leverage, margin and position mode; a venue that says no is not traded at."""
+        if self._derivatives is None:
+            return
+        try:
+            await client.prepare(self._symbols, self._derivatives)
+            self._unprepared = ""
+        except VenueError as error:
+            if error.code not in _REFUSED:
+                raise
+            if self._unprepared != str(error):
+                text = (
+                    f"the venue does not set up the account as configured ({error}): nothing is "
+                    "entered there until it does; see `leverage` and `margin` of the venue in "
+                    "bot.toml, and close what is open there by hand"
+                )
+                alert = Alert(severity=Severity.PAGE, subject=ctx.address, text=text)
+                ctx.send(ALERTS, alert)
+            self._unprepared = str(error)
 
     def _take_setting(self, command: Command, ctx: PortContext, nursery: trio.Nursery) -> None:
         message = command.message
@@ -284,14 +313,17 @@ class Line(Port):
         if now_ns >= expires_ns - self._margin_ns:
             reason = "it waited for its turn until it was too late to send it"
             return SubmitResult.NOT_SENT, reason
-        if terms.reduces:
-            return None
-        if self._switch.engaged:
-            return SubmitResult.DENIED, "the kill switch is on"
-        if self._mode.mode is not Mode.ACTIVE:
-            reason = f"the account is {self._mode.mode.value}: {self._mode.reason}"
-            return SubmitResult.DENIED, reason
-        return None
+        reason = "" if terms.reduces else self._entry_denial(self._switch, self._mode)
+        return (SubmitResult.DENIED, reason) if reason else None
+
+    def _entry_denial(self, switch: SwitchSet, mode: AccountMode) -> str:
+        if self._unprepared:
+            return f"the account is not set up: {self._unprepared}"
+        if switch.engaged:
+            return "the kill switch is on"
+        if mode.mode is not Mode.ACTIVE:
+            return f"the account is {mode.mode.value}: {mode.reason}"
+        return ""
 
     async def _cancel(self, cancel: Cancel) -> CancelOutcome:
         await self._budget.take(Rank.CANCEL)

@@ -10,13 +10,21 @@ import trio
 from msgspec.structs import replace
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 
+from actors.books import is_contract
 from actors.execution.clients import AccountClient
-from actors.execution.translate import Scales, account_fee_of, balance_of, fill_of, order_of
+from actors.execution.translate import (
+    Scales,
+    account_fee_of,
+    balance_of,
+    contracts_of,
+    fill_of,
+    order_of,
+)
 from exchanges.errors import Code, VenueError
 from exchanges.grid import OffGridError
-from exchanges.types import FillReport, OrderReport
-from messages.account import AccountFee, AccountRead, VenueTransfer
-from messages.money import ReadAccount
+from exchanges.types import Balance, FillReport, FundingReport, OrderReport
+from messages.account import AccountFee, AccountRead, VenueFunding, VenueTransfer
+from messages.money import ReadAccount, VenueBalance
 from messages.orders import Inquire, InquiryOutcome, VenueFill
 
 Turn = Callable[[int], Awaitable[None]]
@@ -60,7 +68,7 @@ async def read_account(
     turn: Turn,
     symbols: Sequence[str] = (),
 ) -> AccountRead:
-    """Read orders, balances, fills and transfers, in this order. Raises `VenueError`.
+    """Read orders, balances, fills, transfers and funding, in this order. Raises `VenueError`.
 
     Fills come after balances: one that the balances hold is then among them. Of `symbols` the
     account's fees are read, too; without them a reading is complete all the same.
@@ -70,6 +78,7 @@ async def read_account(
     since_ns = message.fills_since_ns
     trades = await _read(turn, HISTORY, lambda: client.fetch_my_trades(since_ns))
     transfers = await _read(turn, HISTORY, lambda: client.fetch_transfers(since_ns))
+    funding = await _funding(client, since_ns, symbols, turn)
     fees = await _fees(client, symbols, turn)
     names = {each.venue_order_id: each.client_order_id or "" for each in reports}
     try:
@@ -81,7 +90,7 @@ async def read_account(
                 _named_fill(t, t.client_order_id or names.get(t.venue_order_id, ""), client, scales)
                 for t in trades
             ),
-            balances=tuple(balance_of(each, scales) for each in balances.balances),
+            balances=tuple(_balance(each, client, scales) for each in balances.balances),
             transfers=tuple(
                 VenueTransfer(
                     asset=each.asset,
@@ -92,10 +101,35 @@ async def read_account(
                 for each in transfers
             ),
             fees=fees,
+            funding=tuple(_settled(each, scales) for each in funding),
             read_ns=read_ns,
         )
     except OffGridError as error:
         return AccountRead(request_id=message.request_id, complete=False, reason=str(error))
+
+
+async def _funding(
+    client: AccountClient, since_ns: int, symbols: Sequence[str], turn: Turn
+) -> list[FundingReport]:
+    if not any(map(is_contract, symbols)):
+        return []
+    return await _read(turn, HISTORY, lambda: client.fetch_funding(since_ns))
+
+
+def _settled(report: FundingReport, scales: Scales) -> VenueFunding:
+    return VenueFunding(
+        symbol=report.symbol,
+        asset=report.asset,
+        amount_minor=scales.minor(report.asset, report.amount),
+        reference=report.reference,
+        at_ns=report.at_ns,
+    )
+
+
+def _balance(balance: Balance, client: AccountClient, scales: Scales) -> VenueBalance:
+    if is_contract(balance.asset):
+        return contracts_of(balance, client.instrument(balance.asset))
+    return balance_of(balance, scales)
 
 
 async def _fees(

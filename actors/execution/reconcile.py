@@ -17,12 +17,14 @@ from then on; of a vault's asset they are its first deposit.
 
 import msgspec
 
+from actors.books import is_contract
 from messages.account import (
     AccountFee,
     AccountRead,
     AccountSeen,
     FeesTold,
     OrdersStand,
+    VenueFunding,
     VenueTransfer,
 )
 from messages.amounts import SCALE_COMMON, short_text
@@ -32,6 +34,7 @@ from messages.money import (
     Acknowledged,
     Alert,
     BooksReported,
+    FundingSettled,
     FundsMoved,
     Mode,
     ReadAccount,
@@ -98,6 +101,10 @@ class ReconcileState(State):
     books: dict[str, dict[str, int]] = msgspec.field(default_factory=dict)
     """Vault → asset → minor units, as far as ledgers have answered."""
 
+    funding: list[VenueFunding] = msgspec.field(default_factory=list)
+    """To be told to ledgers once they have the fills that came before it."""
+    contract_scales: dict[str, int] = msgspec.field(default_factory=dict)
+    """Symbol of a perpetual → decimals of its contracts."""
     differing: int = 0
     """Quiet rounds in a row that showed a difference."""
     failures: int = 0
@@ -168,7 +175,9 @@ class Reconcile(Actor[ReconcileState]):
         if message.fees and message.fees != state.fees:
             state.fees = message.fees
             _tell_fees(state, ctx)
+        state.contract_scales |= {b.asset: b.scale for b in message.balances if b.scale >= 0}
         _take_transfers(state, message.transfers, ctx)
+        _take_funding(state, message.funding)
         _open_books(state, ctx)
         seen = AccountSeen(
             request_id=state.request_id,
@@ -184,6 +193,7 @@ class Reconcile(Actor[ReconcileState]):
             return
         state.unsettled = len(message.unsettled)
         state.newest_fill_ns = message.newest_fill_ns
+        _tell_funding(state, ctx)
         settings = _settings(state)
         for address in settings.ledgers.values():
             question = ReportBalances(request_id=state.request_id, reply_to=settings.reconcile)
@@ -274,6 +284,35 @@ def _take_transfers(
             _book(state, transfer, ctx)
 
 
+def _take_funding(state: ReconcileState, settled: tuple[VenueFunding, ...]) -> None:
+    """Keep what is new to us; what came before the first reading is part of the opening balance."""
+    for each in settled:
+        reference = f"funding:{each.reference}"
+        if reference in state.references:
+            continue
+        state.references = [*state.references[-REFERENCES_KEPT_MAX + 1 :], reference]
+        if state.opened:
+            state.funding.append(each)
+
+
+def _tell_funding(state: ReconcileState, ctx: Context) -> None:
+    """Tell the ledgers, which by now have every fill that orders knows."""
+    for each in state.funding:
+        ledger = _ledger_of(state, each.asset)
+        if ledger is None:
+            held_minor = state.outside_minor.get(each.asset, 0)
+            state.outside_minor[each.asset] = held_minor + each.amount_minor
+            continue
+        settled = FundingSettled(
+            symbol=each.symbol,
+            amount_minor=each.amount_minor,
+            reference=each.reference,
+            at_ns=each.at_ns,
+        )
+        ctx.send(ledger, settled)
+    state.funding = []
+
+
 def _book(state: ReconcileState, transfer: VenueTransfer, ctx: Context) -> None:
     ledger = _ledger_of(state, transfer.asset)
     if ledger is None:
@@ -314,6 +353,18 @@ def _open_books(state: ReconcileState, ctx: Context) -> None:
                 at_ns=state.read_ns,
             )
             _book(state, opening, ctx)
+            if is_contract(asset):
+                _page_of_position(state, asset, total_minor, ctx)
+
+
+def _page_of_position(state: ReconcileState, symbol: str, contracts: int, ctx: Context) -> None:
+    text = (
+        f"the account of {_account(state)} already held "
+        f"{short_text(contracts, _scale(state, symbol))} {symbol} when it was first read: it is "
+        "nobody's here and is left out of the comparison, but the venue nets it with the bot's; "
+        "close it, or trade other symbols there"
+    )
+    _alert(state, Severity.PAGE, text, ctx)
 
 
 def _compare(state: ReconcileState, ctx: Context) -> None:
@@ -362,7 +413,8 @@ def _differences(state: ReconcileState) -> tuple[str, ...]:
 
 
 def _scale(state: ReconcileState, asset: str) -> int:
-    return state.settings.scales.get(asset, SCALE_COMMON) if state.settings else SCALE_COMMON
+    scales = state.settings.scales if state.settings is not None else {}
+    return state.contract_scales.get(asset, scales.get(asset, SCALE_COMMON))
 
 
 def _quiet(state: ReconcileState) -> bool:

@@ -10,6 +10,7 @@ from decimal import ROUND_DOWN, Decimal, InvalidOperation
 from fractions import Fraction
 from typing import Literal
 
+from actors.books import is_contract
 from exchanges import types
 from exchanges.grid import OffGridError
 from messages.account import AccountFee
@@ -72,8 +73,14 @@ def _cut(text: str, scale: int) -> int:
 
 
 def instrument_of(listed: types.Instrument, scales: Scales) -> Instrument:
-    """Return the instrument as messages carry it. Raises `OffGridError` if a lot has no unit."""
-    base_scale, quote_scale = scales.of(listed.base), scales.of(listed.quote)
+    """Return the instrument as messages carry it. Raises `OffGridError` if a lot has no unit.
+
+    A perpetual's position is counted in contracts: an asset named as the symbol, whose minor unit
+    has as many decimals as a lot.
+    """
+    base, base_scale, quote_scale = listed.base, scales.of(listed.base), scales.of(listed.quote)
+    if is_contract(listed.symbol):
+        base, base_scale = listed.symbol, contract_scale(listed)
     if (Fraction(listed.lot_size) * 10**base_scale).denominator != 1:
         raise OffGridError(
             f"a lot of {listed.symbol} is {listed.lot_size}, finer than {base_scale} decimals of "
@@ -81,7 +88,7 @@ def instrument_of(listed: types.Instrument, scales: Scales) -> Instrument:
         )
     return Instrument(
         symbol=listed.symbol,
-        base=listed.base,
+        base=base,
         quote=listed.quote,
         tick=listed.tick_size,
         lot=listed.lot_size,
@@ -94,6 +101,12 @@ def instrument_of(listed: types.Instrument, scales: Scales) -> Instrument:
         maker_fee_ppm=_ppm(listed.maker_fee),
         taker_fee_ppm=_ppm(listed.taker_fee),
     )
+
+
+def contract_scale(listed: types.Instrument) -> int:
+    """Return the decimals of a perpetual's contracts: those of a lot."""
+    exponent = Decimal(listed.lot_size).normalize().as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0
 
 
 def ticket_of(submit: Submit) -> types.OrderTicket:
@@ -168,6 +181,8 @@ def fill_of(report: types.FillReport, listed: types.Instrument, scales: Scales) 
         fee_asset=fee_asset,
         maker=report.liquidity == "maker",
         at_ns=report.at_ns,
+        realised_minor=scales.minor(listed.quote, report.realised),
+        forced=report.forced,
     )
 
 
@@ -195,6 +210,8 @@ def streamed_fill(
         fee_asset=fee_asset,
         maker=report.liquidity == "maker",
         at_ns=report.at_ns,
+        realised_minor=scales.minor(listed.quote, report.realised),
+        forced=report.forced,
     )
 
 
@@ -231,6 +248,15 @@ def balance_of(balance: types.Balance, scales: Scales) -> VenueBalance:
             balance.asset, balance.total if balance.free is None else balance.free
         ),
     )
+
+
+def contracts_of(balance: types.Balance, listed: types.Instrument) -> VenueBalance:
+    """Return a position in a perpetual; raises `OffGridError` if it is no whole number of lots."""
+    sign = -1 if balance.total.startswith("-") else 1
+    lots = listed.lots(balance.total.lstrip("-"))
+    scale = contract_scale(listed)
+    contracts = sign * lots * int(Decimal(listed.lot_size).scaleb(scale))
+    return VenueBalance(asset=balance.asset, total_minor=contracts, free_minor=0, scale=scale)
 
 
 def _fee(fees: Sequence[types.Fee], listed: types.Instrument, scales: Scales) -> tuple[str, int]:

@@ -29,9 +29,11 @@ from actors.sleeves.view import (
     SleeveState,
     appearance,
     data_fault,
+    enters,
     entry_fault,
     holding_of,
     leg_of,
+    may_enter,
     memory_of,
     no_opinion,
     params_of,
@@ -148,7 +150,7 @@ class Sleeve(Actor[SleeveState]):
         state.cash_minor = message.cash_minor
         view = state.legs.get(message.symbol)
         if view is not None:
-            if view.lots == 0 and message.position_lots > 0:
+            if view.lots == 0 and message.position_lots != 0:
                 view.since_ns = ctx.now_ns
             view.lots = message.position_lots
             view.entry_ticks = message.average_entry_ticks
@@ -187,13 +189,13 @@ class Sleeve(Actor[SleeveState]):
     def on_quarantined(self, state: SleeveState, message: Quarantined, ctx: Context) -> None:
         """Freeze; entries that still rest are called back, the position is guard's."""
         state.life = moved(state.life, Act.FREEZE)
-        self._call_back(state, ctx, Side.BUY)
+        self._call_back(state, ctx, entries_only=True)
         self._show(state, ctx, "")
 
     def on_pause(self, state: SleeveState, message: Pause, ctx: Context) -> None:
         text = "paused" if state.flat else "pausing: its position is exited as planned first"
         if self._obey(state, ctx, Act.PAUSE, message, text):
-            self._call_back(state, ctx, Side.BUY)
+            self._call_back(state, ctx, entries_only=True)
             self._go_on(state, ctx)
         self._show(state, ctx, "")
 
@@ -203,8 +205,7 @@ class Sleeve(Actor[SleeveState]):
 
     def on_close(self, state: SleeveState, message: CloseNow, ctx: Context) -> None:
         if self._obey(state, ctx, Act.CLOSE, message, "closing: orders cancelled, position sold"):
-            self._call_back(state, ctx, Side.BUY)
-            self._call_back(state, ctx, Side.SELL)
+            self._call_back(state, ctx, entries_only=False)
             self._go_on(state, ctx)
         self._show(state, ctx, "")
 
@@ -270,10 +271,7 @@ class Sleeve(Actor[SleeveState]):
             return
         if flight is not None or ctx.now_ns < view.cool_until_ns:
             return
-        if side is Side.BUY:
-            if state.life is not Life.ACTIVE or entry_fault(state) or state.cash_minor <= 0:
-                return
-        elif view.lots <= 0:
+        if not (_may_enter(state, side) if enters(view, side) else view.lots):
             return
         _wish(state, ctx, view, side, wish)
 
@@ -288,13 +286,16 @@ class Sleeve(Actor[SleeveState]):
         elif state.life is Life.CLOSING:
             for view in state.legs.values():
                 busy = any(flight.symbol == view.symbol for flight in state.flights.values())
-                if view.lots > 0 and not busy and state.reconciled and _cooled(view, ctx.now_ns):
-                    _wish(state, ctx, view, Side.SELL, None)
+                if view.lots and not busy and state.reconciled and _cooled(view, ctx.now_ns):
+                    side = Side.SELL if view.lots > 0 else Side.BUY
+                    _wish(state, ctx, view, side, None)
             ctx.after(CLOSE_TIMER, CLOSE_RETRY_NS)
 
-    def _call_back(self, state: SleeveState, ctx: Context, side: Side) -> None:
-        for flight in list(state.flights.values()):
-            if flight.side is side:
+    def _call_back(self, state: SleeveState, ctx: Context, *, entries_only: bool) -> None:
+        flights = list(state.flights.values())
+        # Entries first: they are what must not fill any more.
+        for flight in sorted(flights, key=lambda each: not _is_entry(state, each)):
+            if _is_entry(state, flight) or not entries_only:
                 _cancel(state, ctx, flight)
 
     def _show(self, state: SleeveState, ctx: Context, fault: str) -> None:
@@ -325,6 +326,20 @@ def _leg(state: SleeveState, venue: str, symbol: str) -> LegView | None:
 def _is_mine(state: SleeveState, user: str, venue: str) -> bool:
     config = state.config
     return config is not None and (config.user, config.venue) == (user, venue)
+
+
+def _may_enter(state: SleeveState, side: Side) -> bool:
+    return (
+        may_enter(state, side)
+        and state.life is Life.ACTIVE
+        and not entry_fault(state)
+        and state.cash_minor > 0
+    )
+
+
+def _is_entry(state: SleeveState, flight: Flight) -> bool:
+    view = state.legs.get(flight.symbol)
+    return flight.side is Side.BUY if view is None else enters(view, flight.side)
 
 
 def _cooled(view: LegView, now_ns: int) -> bool:

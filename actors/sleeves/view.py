@@ -5,7 +5,7 @@ import msgspec
 from actors.sleeves.life import Life
 from actors.sleeves.strategy import Holding, Leg, Numbers, Opinion, Strategy
 from messages.market import BookTop, Candle, Instrument
-from messages.money import Mode, SleeveConfigured, SleeveStanding
+from messages.money import Direction, Mode, SleeveConfigured, SleeveStanding
 from messages.orders import Side
 from supervisor.actor import State
 
@@ -129,6 +129,20 @@ def holding_of(state: SleeveState, view: LegView) -> Holding:
         selling=int(state.flight(view.symbol, Side.SELL) is not None),
         since_ns=view.since_ns,
     )
+
+
+def enters(view: LegView, side: Side) -> bool:
+    """Return whether an order on that side opens or grows the position; a spot sale never does."""
+    if view.instrument is None or not view.instrument.is_perpetual:
+        return side is Side.BUY
+    return view.lots >= 0 if side is Side.BUY else view.lots <= 0
+
+
+def may_enter(state: SleeveState, side: Side) -> bool:
+    """Return whether the sleeve's direction allows to open by that side."""
+    direction = state.config.direction if state.config is not None else Direction.LONG
+    other = Direction.SHORT if side is Side.BUY else Direction.LONG
+    return direction is not other
 
 
 def no_opinion() -> Opinion:

@@ -50,14 +50,17 @@ def command(at: str | None, data_dir: str | None, *, as_json: bool) -> None:
 
 def words(vault: VaultView) -> str:
     """Say how a vault and its sleeves stand."""
+    on_margin = any(":" in sleeve.symbol for sleeve in vault.sleeves)
+    funding = f", funding {trimmed(vault.funding)}" if on_margin else ""
     head = (
         f"{vault.address}  {vault.mode}\n"
         f"  total {trimmed(vault.total)} {vault.asset}, tradeable {trimmed(vault.tradeable)}, "
         f"reserve {trimmed(vault.reserve)}, realised {trimmed(vault.realised)}, "
-        f"unrealised {trimmed(vault.unrealised)}, fees {trimmed(vault.fees)}"
+        f"unrealised {trimmed(vault.unrealised)}, fees {trimmed(vault.fees)}{funding}"
     )
     headings = (
-        "  sleeve", "style", "state", "allocated", "cash", "position", "realised", "swept", "why"
+        "  sleeve", "style", "state", "allocated", "cash", "position",
+        *(("margin", "funding") if on_margin else ()), "realised", "swept", "why",
     )  # fmt: skip
     lines = [
         (
@@ -67,10 +70,11 @@ def words(vault: VaultView) -> str:
             trimmed(sleeve.allocated),
             trimmed(sleeve.cash),
             f"{trimmed(sleeve.position)} {sleeve.symbol}",
+            *((trimmed(sleeve.margin), trimmed(sleeve.funding)) if on_margin else ()),
             trimmed(sleeve.realised),
             trimmed(sleeve.swept),
             sleeve.reason,
         )
         for sleeve in vault.sleeves
     ]
-    return f"{head}\n{table(headings, lines, right=(3, 4, 5, 6, 7))}"
+    return f"{head}\n{table(headings, lines, right=tuple(range(3, len(headings) - 1)))}"

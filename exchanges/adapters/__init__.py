@@ -5,11 +5,13 @@ from collections.abc import Callable
 from exchanges.adapters.base import Adapter
 from exchanges.adapters.binance import BinanceAdapter
 from exchanges.adapters.binanceus import BinanceUsAdapter
+from exchanges.adapters.binanceusdm import BinanceUsdmAdapter
 from exchanges.adapters.kraken import KrakenAdapter
 
 _ADAPTERS: dict[str, Callable[[], Adapter]] = {
     "binance": BinanceAdapter,
     "binanceus": BinanceUsAdapter,
+    "binanceusdm": BinanceUsdmAdapter,
     "kraken": KrakenAdapter,
 }
 

@@ -13,9 +13,11 @@ from exchanges.types import (
     Balances,
     Book,
     Candle,
+    DerivativeTerms,
     Endpoints,
     Execution,
     FillReport,
+    FundingReport,
     Instrument,
     OrderChange,
     OrderReport,
@@ -134,6 +136,16 @@ class Adapter(ABC):
     ) -> tuple[AccountFee, ...]:
         """Return the account's own fees in these markets; none where the venue does not tell."""
         return ()
+
+    async def prepare(
+        self, exchange: "TrioExchange", instruments: Sequence[Instrument], terms: DerivativeTerms
+    ) -> None:
+        """Set up the account for perpetuals; nothing to do at a spot venue. Asked at each start."""
+        return
+
+    async def fetch_funding(self, exchange: "TrioExchange", since_ns: int) -> list[FundingReport]:
+        """Return what positions in perpetuals paid or got, oldest first; none at a spot venue."""
+        return []
 
     @abstractmethod
     async def fetch_open_orders(

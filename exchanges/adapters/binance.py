@@ -38,7 +38,8 @@ SYMBOLS_MAX = 64
 """Orders and fills are asked for symbol by symbol; more would use up a minute's weight at once."""
 
 
-def _rules() -> tuple[Rule, ...]:
+def spot_rules() -> tuple[Rule, ...]:
+    """Return the table of errors."""
     # Codes and texts. The order matters: the first match decides.
     words: list[tuple[str, Code, Reason]] = [
         (r"Unknown order sent|Order does not exist|-2011|-2013", Code.NOT_FOUND, ""),
@@ -66,7 +67,7 @@ class BinanceAdapter(Adapter):
     """One client of Binance spot."""
 
     venue: ClassVar[str] = "binance"
-    error_rules = _rules()
+    error_rules = spot_rules()
 
     def __init__(self) -> None:
         super().__init__()
@@ -120,8 +121,8 @@ class BinanceAdapter(Adapter):
             quote=market["quote"],
             tick_size=plain(tick),
             lot_size=plain(step),
-            price_decimals=_decimals(tick),
-            quantity_decimals=_decimals(step),
+            price_decimals=decimals(tick),
+            quantity_decimals=decimals(step),
             min_quantity_lots=-int(-Decimal(lot["minQty"]) // step),
             min_notional=plain(notional.get("minNotional") or "0"),
             maker_fee=plain(market.get("maker") or "0.001"),
@@ -158,7 +159,7 @@ class BinanceAdapter(Adapter):
     ) -> list[OrderReport]:
         reports: list[OrderReport] = []
         for instrument in self._traded(client_order_id):
-            rows = await _all_rows(
+            rows = await all_rows(
                 exchange.privateGetAllOrders, instrument.venue_symbol, since_ns, "orderId"
             )
             reports += self._reports(rows, client_order_id)
@@ -167,7 +168,7 @@ class BinanceAdapter(Adapter):
     async def fetch_my_trades(self, exchange: "TrioExchange", since_ns: int) -> list[FillReport]:
         fills: list[FillReport] = []
         for instrument in self._traded(None):
-            rows = await _all_rows(
+            rows = await all_rows(
                 exchange.privateGetMyTrades, instrument.venue_symbol, since_ns, "id"
             )
             fills += [_fill_report(instrument, row) for row in rows]
@@ -326,7 +327,8 @@ class BinanceAdapter(Adapter):
         return self._streams.decode(message, now_ns)
 
 
-def _decimals(step: Decimal) -> int:
+def decimals(step: Decimal) -> int:
+    """Return the digits behind the point of a step."""
     exponent = step.normalize().as_tuple().exponent
     return max(0, -exponent) if isinstance(exponent, int) else 0
 
@@ -335,7 +337,7 @@ def _ns(milliseconds: object) -> int:
     return int(str(milliseconds)) * NANOSECONDS_PER_MILLISECOND
 
 
-async def _all_rows(
+async def all_rows(
     request: Any,  # noqa: ANN401 - one of ccxt's generated methods
     symbol_id: str,
     since_ns: int,

@@ -45,14 +45,17 @@ class ListenKeys:
     async def subscription(
         self, exchange: "TrioExchange", topic: Topic, base: str, create: Request, renew: Request
     ) -> Subscription:
-        """Return how to listen to the account below `base`. Raises `VenueError` without a key."""
+        """Return how to listen to the account, at `base` and the key.
+
+        Raises `VenueError` without a key.
+        """
         answer = await create()
         key = str(answer.get("listenKey") or "")
         if not key:
             raise VenueError(Code.UNAVAILABLE, self._venue, "it gave no listen key")
         if key != self._key:
             self.give_up("it has a new listen key")
-            self._exchange, self._key, self._url = exchange, key, f"{base}/{key}"
+            self._exchange, self._key, self._url = exchange, key, base + key
             exchange.start_soon(self._keep_alive, key, renew, name="listen key")
         return self._streams.listening(self._url, topic)
 

@@ -71,6 +71,8 @@ Row = Mapping[str, Any]
 class BinanceStreams:
     """The state of one client's streams: numbers of trades, subscriptions in flight."""
 
+    trade_stream = "trade"
+
     def __init__(self, instruments: Mapping[str, Instrument]) -> None:
         self._instruments = instruments
         self._requests: dict[str, Topic] = {}
@@ -147,7 +149,7 @@ class BinanceStreams:
             return f"{symbol}@depth{_offered_depth(topic.detail)}@100ms"
         if topic.channel == "candles":
             return f"{symbol}@kline_{self.interval_of(topic)}"
-        return f"{symbol}@{'trade' if topic.channel == 'trades' else 'ticker'}"
+        return f"{symbol}@{self.trade_stream if topic.channel == 'trades' else 'ticker'}"
 
     # -- frames
 
@@ -202,7 +204,7 @@ class BinanceStreams:
 
     def _book(self, topic: Topic, row: Row, now_ns: int) -> list[StreamEvent]:
         instrument = self._instruments[topic.symbol]
-        bids, asks = _levels(row["bids"], instrument), _levels(row["asks"], instrument)
+        bids, asks = levels(row["bids"], instrument), levels(row["asks"], instrument)
         if bids and asks and bids[0][0] >= asks[0][0]:
             raise StreamError(topic, "crossed", "the best bid is not below the best ask")
         book = Book(
@@ -232,7 +234,7 @@ class BinanceStreams:
             price_ticks=instrument.ticks(str(row["p"])),
             quantity_lots=instrument.lots(str(row["q"])),
             snapshot=False,
-            at_ns=_ns(row["T"]),
+            at_ns=nanoseconds(row["T"]),
             received_ns=now_ns,
         )
         return [trade]
@@ -246,7 +248,7 @@ class BinanceStreams:
             price_ticks=instrument.ticks(str(row["price"])),
             quantity_lots=instrument.lots(str(row["qty"])),
             snapshot=True,
-            at_ns=_ns(row["time"]),
+            at_ns=nanoseconds(row["time"]),
             received_ns=now_ns,
         )
 
@@ -275,7 +277,7 @@ class BinanceStreams:
         return Candle(
             symbol=topic.symbol,
             interval_s=topic.detail,
-            open_at_ns=_ns(row[0]),
+            open_at_ns=nanoseconds(row[0]),
             open_ticks=opened,
             high_ticks=high,
             low_ticks=low,
@@ -313,7 +315,7 @@ class BinanceStreams:
             symbol=by_id.get(row["s"], ""),
             side="buy" if row["S"] == "BUY" else "sell",
             status=STATUS.get(row["X"], "unknown"),
-            at_ns=_ns(row["T"]),
+            at_ns=nanoseconds(row["T"]),
             received_ns=now_ns,
             snapshot=False,
             quantity=str(row["q"]),
@@ -342,7 +344,7 @@ def _balances(event: Row, now_ns: int) -> Balances:
         ),
         snapshot=False,
         received_ns=now_ns,
-        at_ns=_ns(event["u"]),
+        at_ns=nanoseconds(event["u"]),
     )
 
 
@@ -364,10 +366,12 @@ def _offered_depth(wanted: int) -> int:
     raise ValueError(f"Binance's partial books have at most 20 levels, {wanted} were asked for")
 
 
-def _levels(rows: Iterable[Any], instrument: Instrument) -> tuple[tuple[int, int], ...]:
+def levels(rows: Iterable[Any], instrument: Instrument) -> tuple[tuple[int, int], ...]:
+    """Return the levels of a book's side in ticks and lots."""
     prices, quantities = grid(instrument.tick_size), grid(instrument.lot_size)
     return tuple((prices.units(str(row[0])), quantities.units(str(row[1]))) for row in rows)
 
 
-def _ns(milliseconds: object) -> int:
+def nanoseconds(milliseconds: object) -> int:
+    """Return a venue's time."""
     return int(str(milliseconds)) * NANOSECONDS_PER_MILLISECOND

@@ -29,7 +29,7 @@ class BinanceUsAdapter(BinanceAdapter):
         return None
 
     async def account_subscription(self, exchange: "TrioExchange", topic: Topic) -> Subscription:
-        base = exchange.urls["api"]["ws"]["spot"]
+        base = f"{exchange.urls['api']['ws']['spot']}/"
         return await self._keys.subscription(
             exchange,
             topic,

@@ -104,6 +104,12 @@ class TinyClient:
         await self._asked("fetch_my_trades")
         return [each for each in self.trades if each.at_ns >= since_ns]
 
+    async def prepare(self, symbols: Sequence[str], terms: types.DerivativeTerms) -> None:
+        await self._asked("prepare")
+
+    async def fetch_funding(self, since_ns: int) -> list[types.FundingReport]:
+        return []
+
     async def fetch_fees(self, symbols: Sequence[str]) -> tuple[types.AccountFee, ...]:
         return ()
 

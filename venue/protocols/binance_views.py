@@ -1,5 +1,6 @@
 """Orders and trades as Binance's REST APIs show them. Numbers are text."""
 
+from venue.exchange import REASON_LIQUIDATION
 from venue.listing import Listing
 from venue.orders import BUY, Fill, Order
 from venue.protocols.binance_flavor import Flavor
@@ -199,7 +200,12 @@ class Views:
 
 
 def client_id(order: Order) -> str:
-    """Return the client's id of an order; the venue makes one where the client gave none."""
+    """Return the client's id of an order; the venue makes one where the client gave none.
+
+    That of an order by which the venue liquidates says so.
+    """
+    if order.reason == REASON_LIQUIDATION and not order.client_order_id:
+        return f"autoclose-{order.number}"
     return order.client_order_id or order.txid.replace("-", "")
 
 

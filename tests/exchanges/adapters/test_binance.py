@@ -26,6 +26,8 @@ from exchanges.types import (
 )
 from exchanges.venue_client import VenueClient, open_venue
 from tests.venue.binance_client import ALICE, Client, config, running
+from venue.config import MarketConfig
+from venue.market import MarketSpec
 
 SYMBOL = "ETH/USDT"
 PRIVATE = {"binance": "/ws-api/v3", "binanceus": "/stream/ws"}
@@ -254,8 +256,10 @@ async def test_a_listen_key_that_is_gone_is_replaced(
 ) -> None:
     if not told:
         monkeypatch.setattr(binance_listen, "KEEP_ALIVE_S", 0.05)
+    # An hour passes: of a market in which little happens.
+    quiet = MarketConfig(spec=MarketSpec(symbol=SYMBOL, events_per_second=1))
     async with (
-        client("binanceus") as (box, venue),
+        client("binanceus", markets=(quiet,)) as (box, venue),
         venue.watch_executions() as orders,
         venue.watch_balances() as balances,
     ):

@@ -226,6 +226,12 @@ class Client:
 
         return await self._network.ask("trades", act)
 
+    async def prepare(self, symbols: Sequence[str], terms: types.DerivativeTerms) -> None:
+        """There are no perpetuals here."""
+
+    async def fetch_funding(self, since_ns: int) -> list[types.FundingReport]:
+        return []
+
     async def fetch_fees(self, symbols: Sequence[str]) -> tuple[types.AccountFee, ...]:
         return ()
 
