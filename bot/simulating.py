@@ -12,14 +12,13 @@ from bot.environment import Environment
 from bot.shared import print_json
 from messages.settings import TreeSettings
 from research.simulation.batch import (
-    SECONDS_PER_HOUR,
     Tally,
     load,
     run_batch,
     save,
     shrink,
 )
-from research.simulation.plan import PROFILES, Kind, Plan, draw
+from research.simulation.plan import PROFILES, SECONDS_PER_HOUR, Kind, draw
 from research.simulation.report import page
 from research.simulation.run import Result
 from supervisor.clock import thread_cpu_ns
@@ -37,6 +36,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     seeds: int
     seconds: float
     profile: str
+    acts: tuple[str, ...] | None = None
     with_shrink: bool = False
     state_file: Path | None = None
     report_file: Path | None = None
@@ -58,6 +58,17 @@ def kinds_of(profile: str) -> tuple[Kind, ...]:
             raise LookupError(f"--faults: there is no {part!r}; there are {', '.join(known)}")
         found |= dict.fromkeys(known[part])
     return tuple(kind for kind in Kind if kind in found)
+
+
+def acts_of(text: str) -> tuple[str, ...]:
+    """Return the faults in `text`. Raises `LookupError`."""
+    acts = tuple(text.split(",")) if text != "none" else ()
+    known = {kind.value for kind in Kind}
+    for act in acts:
+        kind, _, number = act.partition(":")
+        if kind not in known or not number.isdecimal():
+            raise LookupError(f"--acts: {act!r} is not a fault and its number, like host.kill:2")
+    return acts
 
 
 def run_simulation(wanted: Wanted) -> bool:
@@ -89,6 +100,7 @@ def _tally(wanted: Wanted, allowed: tuple[Kind, ...]) -> Tally:
         faults_allowed=[kind.value for kind in allowed],
         seconds_each=wanted.seconds,
         next_seed=wanted.seed,
+        acts=wanted.acts,
     )
 
 
@@ -105,7 +117,7 @@ def _tell(wanted: Wanted, result: Result, tally: Tally) -> None:
     click.echo(f"seed {result.plan.seed} failed, commit {tally.commit}:")
     for violation in result.violations:
         click.echo(f"  {violation}")
-    click.echo(f"again: {command_for(result.plan)}")
+    click.echo(f"again: {result.plan.command}")
 
 
 def _figures(result: Result) -> str:
@@ -123,9 +135,10 @@ def _finish(wanted: Wanted, tally: Tally, shipped: TreeSettings, allowed: tuple[
         save(tally, wanted.state_file)
     if wanted.report_file is not None:
         wanted.report_file.write_text(page(tally))
+    smallest = _smallest(wanted, tally, shipped, allowed)
     if wanted.as_json:
         print_json({**msgspec.to_builtins(tally), "speed": tally.speed,
-                    "unreached": tally.unreached})  # fmt: skip
+                    "unreached": tally.unreached, "smallest": smallest})  # fmt: skip
     else:
         hours = tally.seconds / SECONDS_PER_HOUR
         click.echo(
@@ -134,20 +147,21 @@ def _finish(wanted: Wanted, tally: Tally, shipped: TreeSettings, allowed: tuple[
         )
         for name in tally.unreached:
             click.echo(f"never reached: {name}")
-    if wanted.with_shrink and tally.failures:
-        seed = tally.failures[0].seed
-        smallest = shrink(
-            draw(seed, tally.seconds_each, allowed), shipped,
-            lambda plan: click.echo(f"fails too: {command_for(plan)}", err=True),
-        )  # fmt: skip
-        click.echo(f"smallest: {command_for(smallest)}", err=wanted.as_json)
+        if smallest:
+            click.echo(f"smallest: {smallest}")
 
 
-def command_for(plan: Plan) -> str:
-    """Return the one command that runs `plan`."""
-    kinds = ",".join(kind.value for kind in plan.kinds) or "none"
-    hours = plan.seconds / SECONDS_PER_HOUR
-    return f"bot sim --seed {plan.seed} --hours {hours!r} --faults {kinds}"
+def _smallest(
+    wanted: Wanted, tally: Tally, shipped: TreeSettings, allowed: tuple[Kind, ...]
+) -> str:
+    """Return the command of a smaller run that fails as the first failure did; or nothing."""
+    if not (wanted.with_shrink and tally.failures):
+        return ""
+    plan = msgspec.structs.replace(
+        draw(tally.failures[0].seed, tally.seconds_each, allowed), acts=tally.acts
+    )
+    tell = lambda found: click.echo(f"fails too: {found.command}", err=True)  # noqa: E731
+    return shrink(plan, shipped, tell).command
 
 
 def commit() -> str:

@@ -142,6 +142,9 @@ class Disk:
         if not self._on:
             raise PowerCutError("the power is off")
 
+    def synced(self) -> None:
+        """Hear that what was written to a file is safe now, before SQLite hears it."""
+
     def cuts(self) -> bool:
         """Return whether the next operation is the one that is cut."""
         return self.operations + 1 == self.cut_at
@@ -226,6 +229,7 @@ class CrashFile(apsw.VFSFile):
     def xSync(self, flags: int) -> None:  # noqa: N802 - SQLite's name
         self._disk.operate()
         self._file.sync()
+        self._disk.synced()
 
     def xFileSize(self) -> int:  # noqa: N802 - SQLite's name
         self._disk.powered()

@@ -14,12 +14,13 @@ from typing import TypeVar
 
 import trio
 from trio._core import _run
-from trio.testing import MockClock
+from trio.abc import Clock
 
 Result = TypeVar("Result")
 _SELF_TEST_TASKS = 12
 _SELF_TEST_STEPS = 20
 _SELF_TEST_SEEDS = 3
+_NEVER_S = float("inf")
 
 
 class NotDeterministicError(Exception):
@@ -30,6 +31,39 @@ class NotDeterministicError(Exception):
             f"trio {trio.__version__} does not schedule the same way twice ({detail}): install the "
             "locked version with `make install`"
         )
+
+
+class VirtualClock(Clock):
+    """Time that jumps to the next deadline as soon as nothing can run; it begins at 0.
+
+    For worlds without input from outside: unlike `trio.testing.MockClock` it jumps without a look
+    at the sockets first, which costs a pass of the loop per jump and a fifth of a simulation.
+    """
+
+    def __init__(self) -> None:
+        self._now_s = 0.0
+
+    def start_clock(self) -> None:
+        """Do nothing: time passes only by jumps."""
+
+    def current_time(self) -> float:
+        return self._now_s
+
+    def deadline_to_sleep_time(self, deadline: float) -> float:
+        # trio asks this when no task is runnable; the deadline is the earliest of all. Who waits
+        # for just that, in `wait_all_tasks_blocked`, is woken before time passes.
+        if self._now_s < deadline < _NEVER_S and not _runner().waiting_for_idle:
+            self._now_s = deadline
+        return deadline - self._now_s
+
+    def jump(self, seconds: float) -> None:
+        """Let `seconds` pass in which nothing runs."""
+        assert seconds >= 0, "time does not go back"
+        self._now_s += seconds
+
+
+def _runner() -> _run.Runner:
+    return _run.GLOBAL_RUN_CONTEXT.runner
 
 
 @contextmanager
@@ -51,7 +85,7 @@ def deterministic(seed: int) -> Iterator[None]:
 def run(main: Callable[[], Awaitable[Result]], seed: int) -> Result:
     """Run `main` to its end on virtual time that begins at 0, scheduled from `seed`."""
     with deterministic(seed):
-        return trio.run(main, clock=MockClock(autojump_threshold=0))
+        return trio.run(main, clock=VirtualClock())
 
 
 async def run_mortal(main: Callable[[], Awaitable[object]], death: trio.Event) -> None:

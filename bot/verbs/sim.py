@@ -20,6 +20,10 @@ from bot.shared import finish, json_option
     help="all, none, a layer (scheduler, clock, mailbox, actor, store, transport, exchange, host, "
     "operator), or kinds with commas: actor.crash,host.kill",
 )  # fmt: skip
+@click.option(
+    "--acts", metavar="KIND:N,...",
+    help="Of the faults that are done one by one, do only these: --shrink prints it.",
+)  # fmt: skip
 @click.option("--shrink", "with_shrink", is_flag=True, help="Look for a smaller run that fails.")
 @click.option(
     "--resume", "state_file", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False),
@@ -30,11 +34,12 @@ from bot.shared import finish, json_option
     help="Write a page about the batch.",
 )  # fmt: skip
 @json_option
-def command(
+def command(  # noqa: PLR0913 - one argument per option
     seed: int,
     seeds: int,
     hours: float,
     profile: str,
+    acts: str | None,
     state_file: Path | None,
     report_file: Path | None,
     *,
@@ -54,24 +59,26 @@ def command(
       bot sim --seed 7 --faults host.power-cut,exchange --shrink
 
     \b
-    JSON: an object with seeds, seconds, speed, faults, sometimes, unreached, failures.
+    JSON: an object with seeds, seconds, speed, faults, sometimes, unreached, failures (seed,
+      violations, command), smallest.
     Exit codes: 0 all held, 2 usage, 70 something did not hold, or trio is not repeatable.
     """
-    from bot.simulating import Wanted, run_simulation
+    from bot.simulating import Wanted, acts_of, run_simulation
     from supervisor.determinism import NotDeterministicError
 
-    wanted = Wanted(
-        seed=seed,
-        seeds=seeds,
-        # To the microsecond, so that the hours that a failure prints are the same run again.
-        seconds=round(hours * 3_600, 6),
-        profile=profile,
-        with_shrink=with_shrink,
-        state_file=state_file,
-        report_file=report_file,
-        as_json=as_json,
-    )
     try:
+        wanted = Wanted(
+            seed=seed,
+            seeds=seeds,
+            # To the microsecond, so that the hours that a failure prints are the same run again.
+            seconds=round(hours * 3_600, 6),
+            profile=profile,
+            acts=None if acts is None else acts_of(acts),
+            with_shrink=with_shrink,
+            state_file=state_file,
+            report_file=report_file,
+            as_json=as_json,
+        )
         holds = run_simulation(wanted)
     except NotDeterministicError as error:
         failed = VerbError(str(error))

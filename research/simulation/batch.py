@@ -13,8 +13,9 @@ from research.simulation.sometimes import SEEDS_JUDGED_MIN, SOMETIMES, reached
 
 # Every so many seeds the same seed is run a second time: the two must be one.
 REPEATED_EVERY = 20
-SECONDS_PER_HOUR = 3_600
 FAILURES_KEPT = 100
+# A person waits for it: some minutes at a second a run.
+SHRINKING_RUNS_MAX = 200
 
 
 class Failure(msgspec.Struct, kw_only=True):
@@ -22,6 +23,8 @@ class Failure(msgspec.Struct, kw_only=True):
 
     seed: int
     violations: list[str]
+    command: str = ""
+    """What runs it again."""
 
 
 class Tally(msgspec.Struct, kw_only=True):
@@ -31,6 +34,8 @@ class Tally(msgspec.Struct, kw_only=True):
     faults_allowed: list[str]
     seconds_each: float
     next_seed: int
+    acts: tuple[str, ...] | None = None
+    """As in a plan: which of the faults that are done one by one are."""
     seeds: int = 0
     seconds: float = 0.0
     cpu_s: float = 0.0
@@ -76,7 +81,11 @@ class Tally(msgspec.Struct, kw_only=True):
         if result.violations:
             self.failed += 1
             if len(self.failures) < FAILURES_KEPT:
-                failure = Failure(seed=result.plan.seed, violations=result.violations)
+                failure = Failure(
+                    seed=result.plan.seed,
+                    violations=result.violations,
+                    command=result.plan.command,
+                )
                 self.failures.append(failure)
 
 
@@ -91,13 +100,16 @@ def run_batch(
     allowed = tuple(Kind(name) for name in tally.faults_allowed)
     for _ in range(count):
         began_ns = cpu_ns()
-        plan = draw(tally.next_seed, tally.seconds_each, allowed)
+        plan = msgspec.structs.replace(
+            draw(tally.next_seed, tally.seconds_each, allowed), acts=tally.acts
+        )
         result = simulate(plan, shipped)
+        took_ns = cpu_ns() - began_ns
         if tally.seeds % REPEATED_EVERY == 0:
             tally.repeated += 1
             if simulate(plan, shipped).digest != result.digest:
                 result.violations.append("two runs of this seed differ: something is not from it")
-        tally.add(result, cpu_ns() - began_ns)
+        tally.add(result, took_ns)
         tell(result, tally)
 
 
@@ -114,28 +126,54 @@ def load(path: Path) -> Tally | None:
 
 
 def shrink(plan: Plan, shipped: TreeSettings, tell: Callable[[Plan], None]) -> Plan:
-    """Return a smaller plan that fails too: shorter, with fewer kinds of faults.
+    """Return a smaller plan that fails too: shorter, fewer kinds of faults, fewer faults.
 
     Raises `ValueError` if `plan` does not fail.
     """
+    return _Shrinker(plan, shipped, tell).smallest()
 
-    def fails(candidate: Plan) -> bool:
-        found = bool(simulate(candidate, shipped).violations)
-        if found:
-            tell(candidate)
-        return found
 
-    if not fails(plan):
-        raise ValueError(f"seed {plan.seed} holds: there is nothing to shrink")
-    smallest = plan
-    while smallest.seconds > 1:
-        shorter = msgspec.structs.replace(smallest, seconds=smallest.seconds / 2)
-        if not fails(shorter):
-            break
-        smallest = shorter
-    for kind in plan.kinds:
-        kinds = tuple(each for each in smallest.kinds if each is not kind)
-        fewer = msgspec.structs.replace(smallest, kinds=kinds)
-        if fails(fewer):
-            smallest = fewer
-    return smallest
+class _Shrinker:
+    """Looks for a smaller plan, within a number of runs."""
+
+    def __init__(self, plan: Plan, shipped: TreeSettings, tell: Callable[[Plan], None]) -> None:
+        self._best = plan
+        self._shipped = shipped
+        self._tell = tell
+        self._runs = 0
+        self._acts: tuple[str, ...] = ()
+
+    def smallest(self) -> Plan:
+        if not self._fails(self._best):
+            raise ValueError(f"seed {self._best.seed} holds: there is nothing to shrink")
+        while self._best.seconds > 1 and self._try(seconds=self._best.seconds / 2):
+            pass
+        self._fewer_acts()
+        for kind in self._best.kinds:
+            self._try(kinds=tuple(each for each in self._best.kinds if each is not kind))
+        return self._best
+
+    def _fewer_acts(self) -> None:
+        """Leave out halves of the faults, then quarters, down to single ones."""
+        acts, size = self._acts, len(self._acts)
+        while size:
+            for start in range(0, len(acts), size):
+                if self._try(acts=acts[:start] + acts[start + size :]):
+                    self._fewer_acts()
+                    return
+            size //= 2
+
+    def _try(self, **changes: object) -> bool:
+        candidate = msgspec.structs.replace(self._best, **changes)
+        if self._runs >= SHRINKING_RUNS_MAX or not self._fails(candidate):
+            return False
+        self._best = candidate
+        self._tell(candidate)
+        return True
+
+    def _fails(self, candidate: Plan) -> bool:
+        self._runs += 1
+        result = simulate(candidate, self._shipped)
+        if result.violations:
+            self._acts = result.acts
+        return bool(result.violations)

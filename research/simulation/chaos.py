@@ -1,13 +1,14 @@
 """The faults that are chosen one by one, from the fault stream: what is done, and to whom."""
 
+import heapq
+import itertools
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 
 import apsw
 import trio
-from trio.testing import MockClock
 
 from messages.base import Message
 from messages.money import CancelAll, KillSwitch, Pause, ReconcileNow, Resume, SetTradeable
@@ -15,11 +16,15 @@ from research.simulation.crashes import Crashes
 from research.simulation.host import Host
 from research.simulation.network import SimulatedNetwork
 from research.simulation.plan import Kind, Plan
+from research.simulation.seeds import stream
 from research.simulation.venue_desk import VenueDesk
 from supervisor.clock import NANOSECONDS_PER_SECOND
+from supervisor.determinism import VirtualClock
 from supervisor.journal import RUNTIME
 
 RISK = "/risk"
+# Of the kinds that are done one by one a run has about so many.
+KINDS_USUAL = 7
 OPERATOR = "simulation"
 # A power cut falls within so many disk operations: about two seconds of a busy bot.
 OPERATIONS_AHEAD_MAX = 400
@@ -30,6 +35,8 @@ STOPPED_S_MAX = 60.0
 FULL_S_MAX = 20.0
 PARTITION_S_MAX = 40.0
 SWITCH_S_MAX = 10.0
+# Longer than the market breathes, so an order comes along; shorter than its life at the venue.
+ORDER_AWAITED_S_MAX = 20.0
 
 
 class Chaos:
@@ -39,20 +46,22 @@ class Chaos:
         self,
         plan: Plan,
         faults: random.Random,
-        workload: random.Random,
         host: Host,
         network: SimulatedNetwork,
         crashes: Crashes,
         venue: VenueDesk,
     ) -> None:
         self.counts: Counter[str] = Counter()
+        self.acts: list[str] = []
+        """What was done one by one: the kind, and which of its kind."""
         self.is_buggy = False
         self.switch_released: Callable[[], None] = _nothing
         """Called when the operator asks for an end of the kill switch."""
-        self.is_stopping = False
+        self.order_under_way: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint
+        """Waits until an order is under way."""
         self._plan = plan
         self._faults = faults
-        self._workload = workload
+        self._draws = faults
         self._host = host
         self._network = network
         self._crashes = crashes
@@ -81,15 +90,29 @@ class Chaos:
 
     async def run(self) -> None:
         """Do one fault after another until cancelled; a host that is down is left alone."""
-        mine = [kind for kind in self._plan.kinds if kind in self._acts]
-        while mine:
-            await trio.sleep(self._faults.expovariate(1 / self._plan.fault_every_s))
-            kind = self._faults.choice(mine)
-            if self._host.system is None or not self._host.opened.is_set():
+        schedule = [self._times(kind) for kind in self._plan.kinds if kind in self._acts]
+        only = self._plan.acts
+        for due_s, kind, number in heapq.merge(*schedule):
+            await trio.sleep_until(due_s)
+            act = f"{kind}:{number}"
+            is_left_out = only is not None and act not in only
+            if is_left_out or self._host.system is None or not self._host.opened.is_set():
                 continue
-            self.counts[kind.value] += 1
-            self._host.note(f"fault: {kind.value}")
-            await self._acts[kind]()
+            # Each has draws of its own, so that one less moves no other.
+            self._draws = stream(self._plan.seed, act)
+            self.acts.append(act)
+            self.counts[kind] += 1
+            self._host.note(f"fault: {act}")
+            await self._acts[Kind(kind)]()
+
+    def _times(self, kind: Kind) -> Iterator[tuple[float, str, int]]:
+        """Say when the faults of one kind are due, whatever others there are."""
+        draws = stream(self._plan.seed, f"when {kind.value}")
+        mean_s = KINDS_USUAL * self._plan.fault_every_s
+        due_s = trio.current_time()
+        for number in itertools.count(1):
+            due_s += draws.expovariate(1 / mean_s)
+            yield due_s, kind.value, number
 
     def buggify(self, point: str) -> bool:
         """Answer `supervisor.buggify`: a point is armed for the run or not, and then now and then.
@@ -125,18 +148,18 @@ class Chaos:
     # --- clock, mailbox, actor
 
     async def _wall_jump(self) -> None:
-        self._host.skew_ns = int(self._faults.uniform(-SKEW_NS_MAX, SKEW_NS_MAX))
+        self._host.skew_ns = int(self._draws.uniform(-SKEW_NS_MAX, SKEW_NS_MAX))
 
     async def _stopped(self) -> None:
         # SIGSTOP, or a laptop's lid: time goes on and nothing runs.
         clock = trio.lowlevel.current_clock()
-        assert isinstance(clock, MockClock), "a simulation has a clock of its own"
-        clock.jump(self._faults.uniform(1.0, STOPPED_S_MAX))
+        assert isinstance(clock, VirtualClock), "a simulation has a clock of its own"
+        clock.jump(self._draws.uniform(1.0, STOPPED_S_MAX))
 
     async def _unknown_message(self) -> None:
         system = self._host.system
         assert system is not None, "chaos leaves a host alone that is down"
-        address = self._faults.choice(sorted(system.cells))
+        address = self._draws.choice(sorted(system.cells))
         # No actor handles it but ledgers: to all others it is a letter nobody can open.
         message = SetTradeable(tradeable_minor=0, operator=OPERATOR)
         if not address.endswith("/ledger"):
@@ -152,7 +175,7 @@ class Chaos:
         system = self._host.system
         assert system is not None, "chaos leaves a host alone that is down"
         # The store's end is the process's.
-        address = self._faults.choice(sorted(a for a in system.ports if a != "/store"))
+        address = self._draws.choice(sorted(a for a in system.ports if a != "/store"))
         nursery = getattr(system.ports[address], "nursery", None)
         if nursery is not None:
             # One that has just ended takes no more tasks, and has nothing to crash.
@@ -162,29 +185,43 @@ class Chaos:
     def _an_actor(self) -> str:
         system = self._host.system
         assert system is not None, "chaos leaves a host alone that is down"
-        return self._faults.choice(sorted(system.cells))
+        return self._draws.choice(sorted(system.cells))
 
     # --- store and host
 
     async def _io_error(self) -> None:
-        disk = self._host.disk
-        at = disk.operations + 1 + self._faults.randrange(OPERATIONS_AHEAD_MAX)
-        disk.faults[at] = self._faults.choice((apsw.IOError, apsw.FullError))
+        self._host.disk.faults[self._an_operation()] = self._draws.choice(
+            (apsw.IOError, apsw.FullError)
+        )
 
     async def _disk_full(self) -> None:
         disk = self._host.disk
         disk.fault_until_freed = apsw.FullError
         try:
-            await trio.sleep(self._faults.uniform(1.0, FULL_S_MAX))
+            await trio.sleep(self._draws.uniform(1.0, FULL_S_MAX))
         finally:
             disk.fault_until_freed = None
 
     async def _power_cut(self) -> None:
         disk = self._host.disk
-        disk.cut_at = disk.operations + 1 + self._faults.randrange(OPERATIONS_AHEAD_MAX)
+        if self._draws.randrange(3) == 0:
+            disk.after_sync = self._host.cut_power
+        else:
+            disk.cut_at = self._an_operation()
 
     async def _kill(self) -> None:
-        self._host.kill()
+        disk = self._host.disk
+        when = self._draws.randrange(3)
+        if when == 0:
+            self._host.kill()
+        elif when == 1:
+            disk.kill_at = self._an_operation()
+        else:
+            disk.after_sync = self._host.kill
+
+    def _an_operation(self) -> int:
+        ahead = self._draws.randrange(OPERATIONS_AHEAD_MAX)
+        return self._host.disk.operations + 1 + ahead
 
     async def _restart(self) -> None:
         system = self._host.system
@@ -197,7 +234,7 @@ class Chaos:
         self._network.lose_all()
         self._network.is_cut = True
         try:
-            await trio.sleep(self._faults.uniform(1.0, PARTITION_S_MAX))
+            await trio.sleep(self._draws.uniform(1.0, PARTITION_S_MAX))
         finally:
             self._network.is_cut = False
 
@@ -212,9 +249,13 @@ class Chaos:
     # --- operator
 
     async def _kill_switch(self) -> None:
+        # People reach for it while something happens, so half of the times something does.
+        if self._draws.randrange(2):
+            with trio.move_on_after(ORDER_AWAITED_S_MAX):
+                await self.order_under_way()
         self._post(RISK, KillSwitch(engaged=True, operator=OPERATOR, reason="a test of it"))
         try:
-            await trio.sleep(self._workload.uniform(0.1, SWITCH_S_MAX))
+            await trio.sleep(self._draws.uniform(0.1, SWITCH_S_MAX))
         finally:
             self.release_switch()
 
@@ -226,7 +267,7 @@ class Chaos:
     async def _pause(self) -> None:
         for address in self._addresses("/sleeves/"):
             self._post(address, Pause(operator=OPERATOR))
-        await trio.sleep(self._workload.uniform(0.1, SWITCH_S_MAX))
+        await trio.sleep(self._draws.uniform(0.1, SWITCH_S_MAX))
         for address in self._addresses("/sleeves/"):
             self._post(address, Resume(operator=OPERATOR))
 

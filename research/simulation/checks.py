@@ -4,6 +4,8 @@ import re
 from collections import Counter
 from collections.abc import Callable
 
+import trio
+
 from exchanges.websocket import unmasked
 from messages.base import Row
 from messages.orders import TERMINAL, OrderState
@@ -56,17 +58,21 @@ class Checks:
         self.switch_stands = False
         """Every line has confirmed the kill switch, durably, and nobody has asked for its end."""
         self.checked = 0
+        self.on_violation: Callable[[], None] = _nothing
+        """Called when something does not hold: what comes after says little."""
         self._note = note
         self._transfers: Counter[str] = Counter()
         self._fills: dict[str, int] = {}
         self._acknowledged = 0
         self._sent: set[bytes] = set()
+        self._moved = trio.Event()
 
     def violate(self, text: str) -> None:
         """Note that something does not hold."""
         self._note(f"VIOLATION: {text}")
         if len(self.violations) < VIOLATIONS_KEPT:
             self.violations.append(text)
+        self.on_violation()
 
     # --- at each commit
 
@@ -132,9 +138,15 @@ class Checks:
         if before is not None and row.filled_lots < before.filled_lots:
             self.violate(f"order {row.client_order_id} lost fills: {before} then {row}")
         self.orders[row.client_order_id] = row
+        self._moved.set()
+
+    async def order_under_way(self) -> None:
+        """Wait until an order is under way, as far as anybody was told."""
+        while not self._is_trading():
+            self._moved = trio.Event()
+            await self._moved.wait()
 
     def _is_trading(self) -> bool:
-        """Whether an order is under way, as far as anybody was told."""
         return any(row.state in UNDER_WAY for row in self.orders.values())
 
     # --- at each start
@@ -221,3 +233,7 @@ class Checks:
             for account, amount in self.sums.items()
             if account[2] == asset and account not in self.outside
         )
+
+
+def _nothing() -> None:
+    """Go on after a violation."""

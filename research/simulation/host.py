@@ -44,16 +44,34 @@ class Machine(Disk):
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
         self.on_cut: Callable[[], None] = _nothing
+        self.on_kill: Callable[[], None] = _nothing
+        self.kill_at = 0
+        """The operation at which the process is killed, and which is not done; 0 for never."""
+        self.after_sync: Callable[[], None] = _nothing
+        """Called once, when the next sync is through and its process has not heard of it."""
 
     def operate(self) -> None:
-        """Count an operation; tell `on_cut` if the power goes at it."""
+        """Count an operation; tell `on_cut` if the power goes at it, `on_kill` if the process."""
         was_on = self._on
+        if was_on and self.operations + 1 == self.kill_at:
+            self.on_kill()
         try:
             super().operate()
         except PowerCutError:
             if was_on:
                 self.on_cut()
             raise
+
+    def synced(self) -> None:
+        act, self.after_sync = self.after_sync, _nothing
+        act()
+
+    def calm(self) -> None:
+        """Fail no more, in none of the ways that are still to come."""
+        self.faults.clear()
+        self.fault_until_freed = None
+        self.cut_at = self.kill_at = 0
+        self.after_sync = _nothing
 
     def halt(self) -> None:
         """Answer the process that uses it no more."""
@@ -62,7 +80,8 @@ class Machine(Disk):
     def resume(self) -> None:
         """Answer the next process; nothing that was written is lost."""
         self._on = True
-        self.cut_at = 0
+        self.cut_at = self.kill_at = 0
+        self.after_sync = _nothing
 
 
 class TracedStore(Store):
@@ -112,7 +131,8 @@ class Host:
         """Called with the store of each life before anything runs."""
         self.paranoid = False
         self.listeners: list[Callable[[Store, Commit], None]] = []
-        self.disk.on_cut = self._lost_power
+        self.disk.on_cut = self.cut_power
+        self.disk.on_kill = self.kill
         self._lost = False
         self._folder = folder
         self._network = network
@@ -127,6 +147,10 @@ class Host:
     def wall_ns(self) -> int:
         """Return what the machine's clock shows."""
         return EPOCH_NS + int(trio.current_time() * NANOSECONDS_PER_SECOND) + self.skew_ns
+
+    def is_dying(self) -> bool:
+        """Whether the process was killed and its tasks have not all ended."""
+        return self.death.is_set()
 
     def note(self, text: str) -> None:
         """Tell the trace."""
@@ -143,13 +167,9 @@ class Host:
         """End the process at this instruction, as kill -9 does; files keep what was written."""
         self._die("killed")
 
-    def _lost_power(self) -> None:
-        self._trace.marks["power.cut"] += 1
-        self._lost = True
-        self._die("power cut")
-
     def cut_power(self) -> None:
         """End the process and lose what was written and not synced, sector by sector."""
+        self._trace.marks["power.cut"] += 1
         self._lost = True
         self._die("power cut")
 

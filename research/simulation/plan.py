@@ -65,8 +65,15 @@ PROFILES: dict[str, tuple[Kind, ...]] = {
     },
 }
 """By name: what a run may have; a swarm draws from it."""
+KIND_HAD = 0.4
+"""The chance of a seed to have a kind of fault."""
 CALM_SEEDS_IN = 8
 """One seed in so many has no faults at all."""
+# A market that is looked at once per swing, always in the same phase, never moves.
+TICKS_PER_CYCLE_MIN = 4
+
+
+SECONDS_PER_HOUR = 3_600
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,21 +88,33 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     submit_expiry_ms: int
     reconcile_every_s: int
     fault_every_s: float
-    """The mean time between two faults that are chosen one by one."""
+    """The mean time between two faults that are done one by one, of all usual kinds."""
     commit_s_max: float
     restart_s_max: float
     paranoid: bool
+    acts: tuple[str, ...] | None = None
+    """Of the faults that are done one by one, those that are, as `host.kill:2`; None for all."""
 
     def has(self, kind: Kind) -> bool:
         """Whether the run has faults of this kind."""
         return kind in self.kinds
+
+    @property
+    def command(self) -> str:
+        """The one command that runs this plan."""
+        kinds = ",".join(kind.value for kind in self.kinds) or "none"
+        acts = "" if self.acts is None else f" --acts {','.join(self.acts) or 'none'}"
+        hours = self.seconds / SECONDS_PER_HOUR
+        return f"bot sim --seed {self.seed} --hours {hours!r} --faults {kinds}{acts}"
 
 
 def draw(seed: int, seconds: float, allowed: tuple[Kind, ...], *, swarm: bool = True) -> Plan:
     """Return the plan of `seed`; without `swarm` it has every kind that is allowed."""
     draws = Streams.of(seed).swarm
     calm = draws.randrange(CALM_SEEDS_IN) == 0
-    kinds = tuple(kind for kind in Kind if draws.random() < 0.4)  # noqa: PLR2004 - see above
+    # A stream each: a kind that is added moves no other.
+    kinds = tuple(kind for kind in Kind if stream(seed, kind.value).random() < KIND_HAD)
+    tick_interval_ms = draws.choice((250, 1_000, 2_000))
     if not swarm:
         kinds = tuple(Kind)
     elif calm:
@@ -104,8 +123,10 @@ def draw(seed: int, seconds: float, allowed: tuple[Kind, ...], *, swarm: bool = 
         seed=seed,
         seconds=seconds,
         kinds=tuple(kind for kind in kinds if kind in allowed),
-        tick_interval_ms=draws.choice((100, 250, 250, 500)),
-        cycle_period_s=draws.choice((4, 8, 20)),
+        tick_interval_ms=tick_interval_ms,
+        cycle_period_s=max(
+            draws.choice((4, 8, 20)), TICKS_PER_CYCLE_MIN * tick_interval_ms // 1_000
+        ),
         submit_expiry_ms=draws.choice((2_500, 4_000, 5_000)),
         reconcile_every_s=draws.choice((20, 30, 60)),
         fault_every_s=draws.choice((2.0, 5.0, 12.0)),

@@ -1,6 +1,7 @@
 """The page about a batch: `docs/simulation-report.md`."""
 
-from research.simulation.batch import SECONDS_PER_HOUR, Tally
+from research.simulation.batch import Tally
+from research.simulation.plan import SECONDS_PER_HOUR
 
 
 def page(tally: Tally) -> str:

@@ -58,6 +58,8 @@ class Result(msgspec.Struct, kw_only=True):
     fills: int
     orders: int
     lives: int
+    acts: tuple[str, ...]
+    """Faults that were done one by one, in order."""
     lines: list[str]
     """The end of the trace."""
 
@@ -78,23 +80,23 @@ class World:
         self.host.listeners.append(self.checks.committed)
         self.host.on_start = self.checks.restored
         self.venue = VenueDesk(self.network)
-        self.chaos = Chaos(
-            plan, streams.faults, streams.workload, self.host, self.network, self.crashes,
-            self.venue,
-        )  # fmt: skip
+        self.chaos = Chaos(plan, streams.faults, self.host, self.network, self.crashes, self.venue)
         self.chaos.switch_released = self._switch_released
+        self.chaos.order_under_way = self.checks.order_under_way
         self.settings = settings_for(plan, shipped)
         self.sometimes: Counter[str] = Counter()
         self.restarts = 0
         self._at_peace = False
+        self._awaited = "a start"
         self._retried: set[int] = set()
         self._faults = streams.faults
 
     # --- the two phases
 
     async def main(self) -> None:
-        """Run the safety phase, then the liveness phase."""
+        """Run the safety phase, then the liveness phase; a violation ends the run."""
         async with trio.open_nursery() as nursery:
+            self.checks.on_violation = nursery.cancel_scope.cancel
             nursery.start_soon(self._keep_alive)
             nursery.start_soon(self._look)
             with trio.move_on_after(CONVERGE_S):
@@ -121,8 +123,7 @@ class World:
         # What the router swallowed is reset at last, as TCP's own time-out would.
         self.network.sever()
         self.crashes.armed.clear()
-        self.host.disk.faults.clear()
-        self.host.disk.cut_at = 0
+        self.host.disk.calm()
         self.host.skew_ns = 0
 
     async def _converge(self) -> None:
@@ -131,22 +132,23 @@ class World:
         await self.venue.ask("POST", "/_box/faults/disarm", b"{}")
         await self.venue.ask("POST", "/_box/visibility", b'{"lag_ms":0}')
         self.chaos.release_switch()
-        await self._until(self._is_whole)
+        await self._until("all parts run", self._is_whole)
         # It trades again, as long as it is left to.
         for address in self._cells("/sleeves/"):
             self.host.post(address, Resume(operator=OPERATOR))
         wanted = self.checks.seen["fills"] + 1
-        await self._until(lambda: self.checks.seen["fills"] >= wanted)
+        await self._until("a fill", lambda: self.checks.seen["fills"] >= wanted)
         for address in self._cells("/sleeves/"):
             self.host.post(address, Pause(operator=OPERATOR))
-        await self._until(lambda: self._is_whole() and self._is_quiet())
+        await self._until("no order under way", lambda: self._is_whole() and self._is_quiet())
         self.checks.reconciled.clear()
         for address in self._cells("/reconcile"):
             self.host.post(address, ReconcileNow(operator=OPERATOR))
-        await self._until(self._has_agreed)
+        await self._until("the books agree", self._has_agreed)
         await self._compare()
 
-    async def _until(self, holds: Callable[[], bool]) -> None:
+    async def _until(self, wanted: str, holds: Callable[[], bool]) -> None:
+        self._awaited = wanted
         while not holds():
             await self._mend()
             await trio.sleep(LOOK_EVERY_S)
@@ -209,7 +211,10 @@ class World:
         ]
         queued = [a for a, cell in system.cells.items() if cell.mailbox.queued]
         disagreed = [row.differences for row in self.checks.reconciled.values() if not row.agreed]
-        return f"ill {ill}, orders {mine}, queued {queued}, disagreed {disagreed}"
+        return (
+            f"{self._awaited} is awaited: ill {ill}, orders {mine}, queued {queued}, "
+            f"disagreed {disagreed}"
+        )
 
     async def _compare(self) -> None:
         """Compare our books with the venue's: money, orders, executions."""
@@ -305,7 +310,8 @@ def simulate(plan: Plan, shipped: TreeSettings) -> Result:
             world = World(plan, shipped, folder)
             stack.callback(world.host.close)
             stack.enter_context(net.use(world.network))
-            stack.enter_context(threads.use(SimulatedThreads(world.chaos.commit_s)))
+            inline = SimulatedThreads(world.chaos.commit_s, world.host.is_dying)
+            stack.enter_context(threads.use(inline))
             stack.enter_context(use_perf(world.chaos.perf_ns))
             stack.enter_context(buggify.use(world.chaos.buggify))
             seconds = run_deterministically(
@@ -340,6 +346,7 @@ def _result(world: World, seconds: float) -> Result:
         fills=world.checks.seen["fills"],
         orders=world.checks.seen["orders.written"],
         lives=world.host.lives,
+        acts=tuple(world.chaos.acts),
         lines=list(world.trace.lines),
     )
 

@@ -20,9 +20,7 @@ class Streams:
     network: random.Random
     """Delays and losses."""
     faults: random.Random
-    """When what goes wrong."""
-    workload: random.Random
-    """What the operator does."""
+    """What goes wrong by chance: see `chaos.py`, where each act has a stream of its own too."""
     scheduler_seed: int
     disk_seed: int
     market_seed: int
@@ -34,7 +32,6 @@ class Streams:
             swarm=stream(seed, "swarm"),
             network=stream(seed, "network"),
             faults=stream(seed, "faults"),
-            workload=stream(seed, "workload"),
             scheduler_seed=stream(seed, "scheduler").getrandbits(32),
             disk_seed=stream(seed, "disk").getrandbits(32),
             market_seed=stream(seed, "market").getrandbits(31),

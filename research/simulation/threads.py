@@ -9,10 +9,14 @@ Result = TypeVar("Result")
 
 
 class SimulatedThreads:
-    """Runs work on the trio thread; `delay_s` says how long each piece of it is to take."""
+    """Runs work on the trio thread; `delay_s` says how long each piece of it is to take.
 
-    def __init__(self, delay_s: Callable[[], float]) -> None:
+    What was done is heard of by nobody if `is_dying` says that the process was killed by it.
+    """
+
+    def __init__(self, delay_s: Callable[[], float], is_dying: Callable[[], bool]) -> None:
         self._delay_s = delay_s
+        self._is_dying = is_dying
 
     async def run(self, work: Callable[[], Result]) -> Result:
         await trio.lowlevel.checkpoint_if_cancelled()
@@ -23,6 +27,8 @@ class SimulatedThreads:
             done = work()
             # The loop hears of it later, and never if the process is killed meanwhile.
             await trio.sleep(delay_s / 2)
+            if self._is_dying():
+                await trio.sleep_forever()
         return done
 
     async def run_urgent(self, work: Callable[[], Result]) -> Result:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from bot.simulating import command_for, kinds_of, shipped_settings
+from bot.simulating import kinds_of, shipped_settings
 from research.simulation import batch
 from research.simulation.batch import Tally, load, run_batch, save, shrink
 from research.simulation.plan import PROFILES, Kind, Plan, draw
@@ -21,7 +21,7 @@ def result_of(plan: Plan, *violations: str) -> Result:
     return Result(
         plan=plan, digest="d", violations=list(violations), seconds=plan.seconds, events=1,
         checked=1, faults=Counter({"host.kill": 2}), sometimes=Counter(calm=1), fills=1, orders=1,
-        lives=1, lines=[],
+        lives=1, acts=("host.kill:1",), lines=[],
     )  # fmt: skip
 
 
@@ -78,16 +78,19 @@ def test_a_large_batch_must_reach_every_rare_state() -> None:
 
 
 def test_the_smallest_plan_that_fails_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    needed = {Kind.KILL, Kind.RESET}
+    needed, culprits = {Kind.KILL, Kind.RESET}, {"host.kill:2", "host.kill:9"}
 
     def simulate(plan: Plan, shipped: object) -> Result:
-        is_bad = plan.seconds >= 10 and needed <= set(plan.kinds)
-        return result_of(plan, *(["bad"] if is_bad else []))
+        every = [f"host.kill:{number}" for number in range(1, 12)]
+        acts = tuple(act for act in every if plan.acts is None or act in plan.acts)
+        is_bad = plan.seconds >= 10 and needed <= set(plan.kinds) and culprits <= set(acts)
+        return replace(result_of(plan, *(["bad"] if is_bad else [])), acts=acts)
 
     monkeypatch.setattr(batch, "simulate", simulate)
     smallest = shrink(PLAN, shipped_settings(), lambda plan: None)
     assert set(smallest.kinds) == needed
     assert smallest.seconds == 16.0
+    assert smallest.acts == ("host.kill:2", "host.kill:9")
     with pytest.raises(ValueError, match="nothing to shrink"):
         shrink(replace(PLAN, kinds=()), shipped_settings(), lambda plan: None)
 
@@ -95,7 +98,7 @@ def test_the_smallest_plan_that_fails_is_found(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize("seed", range(20))
 def test_the_command_that_is_printed_draws_the_same_plan(seed: int) -> None:
     plan = draw(seed, 30.0, PROFILES["all"])
-    words = command_for(plan).split()
+    words = plan.command.split()
     hours, faults = float(words[5]), kinds_of(words[7])
     assert draw(int(words[3]), round(hours * 3_600, 6), faults) == plan
 

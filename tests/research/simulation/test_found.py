@@ -24,7 +24,7 @@ def test_orders_are_placed_after_an_unreadable_list_of_instruments() -> None:
 
 def test_two_actors_cannot_handle_the_same_market_message() -> None:
     """`tests/state/test_store.py`: the second was lost without a trace, and its cell crashed."""
-    plan = plan_of(549, 6.0, "scheduler.buggify,actor.poison")
+    plan = replace(plan_of(549, 6.0, "scheduler.buggify,actor.poison"), fault_every_s=0.1)
     result = simulate(plan, shipped_settings())
     assert result.violations == []
     assert result.sometimes["quarantine"] > 1
