@@ -18,7 +18,7 @@ from research.simulation.batch import (
     save,
     shrink,
 )
-from research.simulation.plan import PROFILES, SECONDS_PER_HOUR, Kind, draw
+from research.simulation.plan import PROFILES, SECONDS_PER_HOUR, Kind, Plan, draw
 from research.simulation.report import page
 from research.simulation.run import Result
 from supervisor.clock import thread_cpu_ns
@@ -36,7 +36,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     seeds: int
     seconds: float
     profile: str
-    acts: tuple[str, ...] | None = None
+    acts: str | None = None
     with_shrink: bool = False
     state_file: Path | None = None
     report_file: Path | None = None
@@ -60,8 +60,10 @@ def kinds_of(profile: str) -> tuple[Kind, ...]:
     return tuple(kind for kind in Kind if kind in found)
 
 
-def acts_of(text: str) -> tuple[str, ...]:
-    """Return the faults in `text`. Raises `LookupError`."""
+def acts_of(text: str | None) -> tuple[str, ...] | None:
+    """Return the faults in `text`, None for all. Raises `LookupError`."""
+    if text is None:
+        return None
     acts = tuple(text.split(",")) if text != "none" else ()
     known = {kind.value for kind in Kind}
     for act in acts:
@@ -100,7 +102,7 @@ def _tally(wanted: Wanted, allowed: tuple[Kind, ...]) -> Tally:
         faults_allowed=[kind.value for kind in allowed],
         seconds_each=wanted.seconds,
         next_seed=wanted.seed,
-        acts=wanted.acts,
+        acts=acts_of(wanted.acts),
     )
 
 
@@ -160,7 +162,10 @@ def _smallest(
     plan = msgspec.structs.replace(
         draw(tally.failures[0].seed, tally.seconds_each, allowed), acts=tally.acts
     )
-    tell = lambda found: click.echo(f"fails too: {found.command}", err=True)  # noqa: E731
+
+    def tell(found: Plan) -> None:
+        click.echo(f"fails too: {found.command}", err=True)
+
     return shrink(plan, shipped, tell).command
 
 

@@ -59,26 +59,25 @@ def command(  # noqa: PLR0913 - one argument per option
       bot sim --seed 7 --faults host.power-cut,exchange --shrink
 
     \b
-    JSON: an object with seeds, seconds, speed, faults, sometimes, unreached, failures (seed,
-      violations, command), smallest.
+    JSON: an object with seeds, speed, faults, sometimes, unreached, failures, smallest and more.
     Exit codes: 0 all held, 2 usage, 70 something did not hold, or trio is not repeatable.
     """
-    from bot.simulating import Wanted, acts_of, run_simulation
+    from bot.simulating import Wanted, run_simulation
     from supervisor.determinism import NotDeterministicError
 
+    wanted = Wanted(
+        seed=seed,
+        seeds=seeds,
+        # To the microsecond, so that the hours that a failure prints are the same run again.
+        seconds=round(hours * 3_600, 6),
+        profile=profile,
+        acts=acts,
+        with_shrink=with_shrink,
+        state_file=state_file,
+        report_file=report_file,
+        as_json=as_json,
+    )
     try:
-        wanted = Wanted(
-            seed=seed,
-            seeds=seeds,
-            # To the microsecond, so that the hours that a failure prints are the same run again.
-            seconds=round(hours * 3_600, 6),
-            profile=profile,
-            acts=None if acts is None else acts_of(acts),
-            with_shrink=with_shrink,
-            state_file=state_file,
-            report_file=report_file,
-            as_json=as_json,
-        )
         holds = run_simulation(wanted)
     except NotDeterministicError as error:
         failed = VerbError(str(error))
