@@ -54,7 +54,6 @@ def command(  # noqa: PLR0913 - one argument per option
 
     \b
     Example:
-      bot sim --seed 7
       bot sim --seeds 200
       bot sim --seed 7 --faults host.power-cut,exchange --shrink
 
@@ -68,8 +67,7 @@ def command(  # noqa: PLR0913 - one argument per option
     wanted = Wanted(
         seed=seed,
         seeds=seeds,
-        # To the microsecond, so that the hours that a failure prints are the same run again.
-        seconds=round(hours * 3_600, 6),
+        seconds=round(hours * 3_600, 6),  # so that the hours that are printed are the same run
         profile=profile,
         acts=acts,
         with_shrink=with_shrink,
