@@ -26,6 +26,7 @@ SOCKET_PATHS = {
     "binance": ("/stream/ws", "/ws-api/v3"),
     "binanceus": ("/stream/ws", "/stream/ws"),
     "binanceusdm": ("/ws", "/ws"),
+    "bybit": ("/v5/public/spot", "/v5/private"),
 }
 
 

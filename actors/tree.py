@@ -61,12 +61,13 @@ PERIOD_NS = 10 * 1_000_000_000
 # of reads its tiers allow an account 15 or 20, and forget one every one to three seconds. Two are
 # left for what is not the line's: the private stream's tokens.
 # Binance allows 100 orders in ten seconds and 6 000 of weight a minute, Binance.US 1 200; a read of
-# history costs 20.
+# history costs 20. Bybit allows an account 20 spot orders a second.
 BUDGETS = {
     Protocol.KRAKEN: (5.0, 15),
     Protocol.BINANCE: (5.0, 15),
     Protocol.BINANCE_US: (5.0, 15),
     Protocol.BINANCE_USDM: (5.0, 15),
+    Protocol.BYBIT: (5.0, 15),
 }
 READ_BUDGETS = {
     RateTier.STARTER: (0.33, 13),

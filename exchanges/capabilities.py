@@ -58,6 +58,13 @@ CAPABILITIES: dict[str, Capabilities] = {
         reduce_only=Support.NATIVE,
         expiry=Support.NATIVE,
     ),
+    "bybit": Capabilities(
+        amend=Support.NATIVE,
+        triggers=Support.NATIVE,
+        post_only=Support.NATIVE,
+        immediate_or_cancel=Support.NATIVE,
+        expiry=Support.NATIVE,
+    ),
     "kraken": Capabilities(
         amend=Support.NATIVE,
         triggers=Support.NATIVE,

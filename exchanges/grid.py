@@ -6,6 +6,8 @@ from functools import lru_cache
 
 # A price or quantity with more digits than this is garbage, and would only cost time.
 NUMBER_TEXT_CHARACTERS_MAX = 64
+# What an int64 holds: more could not be stored, nor sent to anybody.
+UNITS_MAX = 2**63
 # The instruments of one venue have some dozen different steps.
 GRIDS_CACHED_MAX = 256
 
@@ -43,8 +45,8 @@ class Grid:
             return self._slow_units(text)
         minor = int(whole + fraction.ljust(self._decimals, "0"))
         units, rest = divmod(minor, self._divisor)
-        if rest:
-            raise OffGridError(f"{text} is not a multiple of {self.step}")
+        if rest or units >= UNITS_MAX:
+            raise OffGridError(f"{text} is not a multiple of {self.step}, or too large")
         return units
 
     def _slow_units(self, text: str) -> int:
@@ -59,7 +61,7 @@ class Grid:
             is_whole = quotient.is_finite() and quotient == quotient.to_integral_value()
         except (InvalidOperation, OverflowError) as error:
             raise OffGridError(f"{text!r} is not a decimal number") from error
-        if not is_whole or abs(quotient) >= Decimal(2**63):
+        if not is_whole or abs(quotient) >= UNITS_MAX:
             raise OffGridError(f"{text} is not a multiple of {self.step}, or too large")
         return int(quotient)
 

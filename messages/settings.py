@@ -59,6 +59,7 @@ class Protocol(Enum):
     BINANCE = "binance"
     BINANCE_US = "binanceus"
     BINANCE_USDM = "binanceusdm"
+    BYBIT = "bybit"
 
 
 class Environment(Enum):

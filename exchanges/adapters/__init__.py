@@ -6,12 +6,14 @@ from exchanges.adapters.base import Adapter
 from exchanges.adapters.binance import BinanceAdapter
 from exchanges.adapters.binanceus import BinanceUsAdapter
 from exchanges.adapters.binanceusdm import BinanceUsdmAdapter
+from exchanges.adapters.bybit import BybitAdapter
 from exchanges.adapters.kraken import KrakenAdapter
 
 _ADAPTERS: dict[str, Callable[[], Adapter]] = {
     "binance": BinanceAdapter,
     "binanceus": BinanceUsAdapter,
     "binanceusdm": BinanceUsdmAdapter,
+    "bybit": BybitAdapter,
     "kraken": KrakenAdapter,
 }
 

@@ -18,7 +18,21 @@ def test_grid_round_trip(step: str, units: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "NaN", "Infinity", "1_000", " 1", "1.005", "--1", "1e400", "1" * 65, "0x1", "1,5"]
+    "text",
+    [
+        "",
+        "NaN",
+        "Infinity",
+        "1_000",
+        " 1",
+        "1.005",
+        "--1",
+        "1e400",
+        "1" * 65,
+        "9" * 30,
+        "0x1",
+        "1,5",
+    ],
 )
 def test_what_is_not_on_the_grid_is_refused(text: str) -> None:
     with pytest.raises(OffGridError):

@@ -113,9 +113,16 @@ def fee_assets(bot: Bot) -> set[str]:
 
 @pytest.mark.check
 @pytest.mark.parametrize(
-    ("protocol", "faults"), [("binance", "none"), ("binance", "nasty"), ("binanceus", "nasty")]
+    ("protocol", "faults"),
+    [
+        ("binance", "none"),
+        ("binance", "nasty"),
+        ("binanceus", "nasty"),
+        ("bybit", "none"),
+        ("bybit", "nasty"),
+    ],
 )
-def test_a_bot_trades_on_binance_as_it_does_on_kraken(
+def test_a_bot_trades_elsewhere_as_it_does_on_kraken(
     tmp_path: Path, protocol: str, faults: str
 ) -> None:
     toml = box_toml(faults).replace("kraken", protocol).replace("ETH = 10", "ETH = 8")

@@ -36,7 +36,7 @@ from venue.rules import ClientIds, Rules
 from venue.websocket import WebSocketSession
 
 PREFIX = "/v5/"
-_KEY = re.compile(r"[\x21-\x7e]{1,64}")
+_KEY = re.compile(r"[\x21-\x7e]{1,256}")
 # (30-day volume, taker ppm, maker ppm): spot of who is no VIP, and VIP 1 to 5.
 FEES = (
     (0, 1_000, 1_000),

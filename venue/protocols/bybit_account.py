@@ -6,9 +6,10 @@ from venue.accounts import Account
 from venue.engine import Engine
 from venue.instruments import MalformedNumberError, format_units
 from venue.listing import Listing
+from venue.orders import LedgerEntry
 from venue.protocols.bybit_errors import BybitError, parameter
-from venue.protocols.bybit_names import LINEAR, milliseconds, plain
-from venue.protocols.bybit_private import Method
+from venue.protocols.bybit_names import LINEAR, milliseconds, plain, side_name
+from venue.protocols.bybit_private import Method, limit_of, page_of, span_of
 from venue.protocols.bybit_public import PublicEndpoints, required, whole_number
 from venue.protocols.bybit_views import PPM_DECIMALS, Views, Wallet
 from venue.refusals import Refusal, RefusedError
@@ -18,6 +19,13 @@ Parameters = Mapping[str, str]
 
 CROSS, ISOLATED, PORTFOLIO = "REGULAR_MARGIN", "ISOLATED_MARGIN", "PORTFOLIO_MARGIN"
 ONE_WAY = "0"
+LOG_MAX, LOG_DEFAULT = 50, 20
+_LOGGED = {
+    "deposit": "TRANSFER_IN",
+    "withdrawal": "TRANSFER_OUT",
+    "funding": "SETTLEMENT",
+    "insurance": "BONUS",
+}
 UTA_2_PRO = 6
 
 
@@ -35,6 +43,7 @@ class AccountEndpoints:
             ("GET", "account/info"): self._info,
             ("GET", "account/wallet-balance"): self._wallet_balance,
             ("GET", "account/fee-rate"): self._fee_rates,
+            ("GET", "account/transaction-log"): self._log,
             ("POST", "account/set-margin-mode"): self._set_margin_mode,
             ("GET", "asset/coin/query-info"): self._coins,
             ("GET", "asset/deposit/query-record"): self._deposits,
@@ -106,6 +115,44 @@ class AccountEndpoints:
             for each in listings
         ]
         return {"category": category, "list": rows}
+
+    def _log(self, account: Account, given: Parameters, now_ns: int) -> Json:
+        """Return every change of a balance, newest first."""
+        start_ns, end_ns = span_of(given, now_ns)
+        wanted, coin = given.get("type", ""), given.get("currency", "")
+        rows: list[tuple[int, Json]] = []
+        for entry in reversed(self._engine.records.ledger.values()):
+            kind = _LOGGED.get(entry.kind, "TRADE")
+            if (
+                entry.account == account.number
+                and wanted in ("", kind)
+                and coin in ("", entry.asset)
+                and start_ns <= entry.at_ns < end_ns
+                and self._engine.is_visible(entry.at_ns, now_ns)
+            ):
+                rows.append((entry.number, self._log_row(entry, kind)))
+        return page_of(rows, given, limit_of(given, LOG_DEFAULT, LOG_MAX))
+
+    def _log_row(self, entry: LedgerEntry, kind: str) -> Json:
+        decimals = self._engine.assets[entry.asset].decimals
+        fill = self._engine.records.fills.get(entry.reference)
+        symbol = fill.symbol if fill is not None else entry.reference.partition(" ")[0]
+        views = self._views.get(symbol)
+        change = entry.amount_units - entry.fee_units
+        return {
+            "id": entry.txid,
+            "symbol": views.id if views is not None else "",
+            "category": views.category if views is not None else "",
+            "side": side_name(fill.side) if fill is not None else "None",
+            "transactionTime": milliseconds(entry.at_ns),
+            "type": kind,
+            "currency": entry.asset,
+            "cashFlow": plain(entry.amount_units, decimals),
+            "fee": plain(entry.fee_units, decimals),
+            "change": plain(change, decimals),
+            "cashBalance": plain(entry.balance_units, decimals),
+            "tradeId": entry.reference if fill is not None else "",
+        }
 
     # --- the wallet ----------------------------------------------------------------------------
 

@@ -179,7 +179,7 @@ class OrderEndpoints:
 
     def _history(self, account: Account, given: Parameters, now_ns: int) -> Json:
         """Return orders that have ended, newest first."""
-        start_ns, end_ns = _span(given, now_ns)
+        start_ns, end_ns = span_of(given, now_ns)
         wanted = parsing.order_filter(given)
         found = [
             order
@@ -196,7 +196,7 @@ class OrderEndpoints:
         category = self._public.category(given)
         if given.get("execType") == "Funding":
             return self._fundings(account, given, now_ns)
-        start_ns, end_ns = _span(given, now_ns)
+        start_ns, end_ns = span_of(given, now_ns)
         symbols = self._symbols(given)
         number = number_of(category, "order", given.get("orderId", ""))
         if given.get("orderId") and not number:
@@ -214,11 +214,11 @@ class OrderEndpoints:
                 and self._engine.is_visible(fill.at_ns, now_ns)
             ):
                 rows.append((fill.number, self._views[fill.symbol].fill(fill, order)))
-        limit = _limit(given, FILLS_DEFAULT, FILLS_MAX)
-        return {"category": category, **_page(rows, given, limit)}
+        limit = limit_of(given, FILLS_DEFAULT, FILLS_MAX)
+        return {"category": category, **page_of(rows, given, limit)}
 
     def _fundings(self, account: Account, given: Parameters, now_ns: int) -> Json:
-        start_ns, end_ns = _span(given, now_ns)
+        start_ns, end_ns = span_of(given, now_ns)
         symbols = self._symbols(given)
         rows: list[tuple[int, Json]] = []
         for entry in reversed(self._records.ledger.values()):
@@ -241,8 +241,8 @@ class OrderEndpoints:
                     "isMaker": False,
                 }
                 rows.append((entry.number, row))
-        limit = _limit(given, FILLS_DEFAULT, FILLS_MAX)
-        return {"category": self._public.category(given), **_page(rows, given, limit)}
+        limit = limit_of(given, FILLS_DEFAULT, FILLS_MAX)
+        return {"category": self._public.category(given), **page_of(rows, given, limit)}
 
     # --- for both ------------------------------------------------------------------------------
 
@@ -303,8 +303,8 @@ class OrderEndpoints:
 
     def _order_page(self, given: Parameters, orders: list[Order]) -> Json:
         rows = [(each.number, self._views[each.symbol].order(each)) for each in orders]
-        limit = _limit(given, ORDERS_DEFAULT, ORDERS_MAX)
-        return {"category": self._public.category(given), **_page(rows, given, limit)}
+        limit = limit_of(given, ORDERS_DEFAULT, ORDERS_MAX)
+        return {"category": self._public.category(given), **page_of(rows, given, limit)}
 
 
 def _is_of(order: Order, wanted: str) -> bool:
@@ -318,11 +318,12 @@ def _is_of(order: Order, wanted: str) -> bool:
     return True
 
 
-def _limit(given: Parameters, default: int, most: int) -> int:
+def limit_of(given: Parameters, default: int, most: int) -> int:
+    """Return how many rows are asked for."""
     return max(1, min(whole_number(given, "limit", default), most))
 
 
-def _page(rows: list[tuple[int, Json]], given: Parameters, limit: int) -> Json:
+def page_of(rows: list[tuple[int, Json]], given: Parameters, limit: int) -> Json:
     """Return the rows behind the cursor, which is the number of the last row of the page before."""
     after = given.get("cursor", "").partition("%3A")[0].partition(":")[0]
     if after:
@@ -334,7 +335,7 @@ def _page(rows: list[tuple[int, Json]], given: Parameters, limit: int) -> Json:
     return {"list": [row for _, row in page], "nextPageCursor": cursor}
 
 
-def _span(given: Parameters, now_ns: int) -> tuple[int, int]:
+def span_of(given: Parameters, now_ns: int) -> tuple[int, int]:
     """Return from when to before when a history is asked for. Raises `BybitError`."""
     start_ns = whole_number(given, "startTime", 0) * MS_NS
     end_ms = whole_number(given, "endTime", 0)
