@@ -22,7 +22,7 @@ from bot.applying import Applier, Running
 from bot.config import Config
 from bot.environment import Environment, pointer_path, socket_path
 from bot.errors import CONFIGURATION, DATA_REFUSED, ERROR, INVARIANT, OK
-from bot.notify import Notifier
+from bot.notify import Notifier, monotonic_us
 from bot.origin import check_origin
 from bot.roster import apply_first_run
 from bot.shadowing import Shadowing
@@ -297,8 +297,11 @@ class Daemon:
 
     async def _hang_up(self) -> None:
         logger.info("SIGHUP: reading the configuration again")
+        self._notifier.tell("RELOADING=1", f"MONOTONIC_USEC={monotonic_us()}")
         for line in await self._applier.hang_up():
             logger.warning("not reloaded: %s", line)
+        if self._vitals.is_ready:
+            self._notifier.tell("READY=1")
 
     async def _slew(self) -> None:
         while True:

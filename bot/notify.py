@@ -6,11 +6,13 @@ from collections.abc import Callable
 import trio
 
 from bot.environment import Environment
+from supervisor.clock import perf_ns
 from supervisor.net import UnixDatagrams
 
 logger = logging.getLogger("daemon")
 
 MICROSECONDS_PER_SECOND = 1_000_000
+NANOSECONDS_PER_MICROSECOND = 1_000
 # A step of the start during which nothing else can be said: kernels are compiled, the database is
 # opened, a large journal is folded. Longer is a hang.
 STEP_S = 300.0
@@ -61,6 +63,12 @@ class Notifier:
         """Close the socket."""
         if self._way is not None:
             self._way.close()
+
+
+def monotonic_us() -> int:
+    """Return the time by which systemd orders what it is told of a reload."""
+    # On Linux Python's counter is the CLOCK_MONOTONIC that systemd means.
+    return perf_ns() // NANOSECONDS_PER_MICROSECOND
 
 
 def _extension(seconds: float) -> str:

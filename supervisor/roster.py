@@ -5,6 +5,7 @@ is written with the group of its moment; what was added and not yet committed wh
 was never acknowledged to anybody outside.
 """
 
+import logging
 from functools import partial
 
 import msgspec
@@ -13,6 +14,9 @@ from msgspec.structs import replace
 from messages.base import Message, all_messages, decoder, encode
 from supervisor.journal import Journal
 from supervisor.spec import Addition, ChildSpec, Spec, SpecError, Strategy, SupervisorSpec
+from supervisor.written_spec import Written, read, written
+
+logger = logging.getLogger("supervisor")
 
 PREFIX = "//child"
 
@@ -25,10 +29,14 @@ class _Entry(msgspec.Struct, frozen=True, array_like=True):
     configuration: bytes
     """Empty where there is none."""
     arguments: tuple[bytes, ...]
+    spec: Written | None = None
+    """Of one that was added by its whole spec."""
 
 
 def instantiate(supervisor: SupervisorSpec, addition: Addition) -> Spec:
     """Return the spec of a child to be made; raise `SpecError` if there is no such template."""
+    if addition.spec is not None:
+        return addition.spec
     choice = supervisor.templates
     if supervisor.strategy is Strategy.DYNAMIC:
         choice = supervisor.children
@@ -65,13 +73,19 @@ class Roster:
         return list(self._of.get(supervisor, {}).values())
 
     def add(self, address: str, addition: Addition) -> None:
-        """Keep an addition."""
+        """Keep an addition; one by a spec that cannot be written ends with the process."""
+        try:
+            spec = written(addition.spec) if addition.spec is not None else None
+        except SpecError as error:
+            logger.warning("%s: it is not there again after the process: %s", address, error)
+            return
         self._enter(address, addition)
         entry = _Entry(
             addition.name,
             addition.template,
             encode(addition.configuration) if addition.configuration else b"",
             tuple(encode(argument) for argument in addition.arguments),
+            spec,
         )
         number = self._journal.enroll(f"{PREFIX}{address}")
         self._journal.configured(number, msgspec.msgpack.encode(entry))
@@ -94,6 +108,7 @@ def _restored(kept: bytes) -> Addition:
         template=entry.template,
         configuration=_message(entry.configuration) if entry.configuration else None,
         arguments=tuple(_message(argument) for argument in entry.arguments),
+        spec=read(entry.spec) if entry.spec is not None else None,
     )
 
 

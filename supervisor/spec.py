@@ -226,8 +226,8 @@ class SupervisorSpec(msgspec.Struct, frozen=True, kw_only=True):
     templates: tuple[Union[ChildSpec, "SupervisorSpec"], ...] = ()
     """What can be added at run time by an `Addition`, by the templates' names."""
     durable: bool = True
-    """Whether children added at run time are there again after a restart of the supervisor, and,
-    if they came from a template, of the process. OTP's are not."""
+    """Whether children added at run time are there again after a restart of the supervisor and of
+    the process. OTP's are not."""
     strategy: Strategy = Strategy.ONE_FOR_ONE
     intensity: int = limits.INTENSITY
     """More restarts than this within the period end the supervisor."""
@@ -256,3 +256,5 @@ class Addition(msgspec.Struct, frozen=True, kw_only=True):
     configuration: Message | None = None
     arguments: tuple[Message, ...] = ()
     """What `start` is given; messages, so that they can be kept."""
+    spec: Spec | None = None
+    """The whole spec of a child that comes from no template."""

@@ -121,7 +121,7 @@ class Supervisor(Supervising):
                 f"{self.address} makes its children from a template: ask with an Addition",
             )
         else:
-            addition, spec = None, wanted
+            addition, spec = Addition(name=wanted.name, spec=wanted), wanted
         known = self._children.get(spec.name)
         if known is not None:
             is_down = known.state in (ChildState.STOPPED, ChildState.HALTED)
@@ -130,7 +130,7 @@ class Supervisor(Supervising):
         self._refuse_wrong(check_children(self.spec, spec, path=self._below))
         await self._house.settled(f"{self._below}/{spec.name}")
         child = self._add(spec, addition=addition)
-        if addition is not None and self.spec.durable:
+        if self.spec.durable:
             self._house.added(child.address, addition)
         return await self._started_or_refused(child, keep=False)
 

@@ -1,5 +1,6 @@
 """What the process is told by signals, and what it tells systemd over a real socket."""
 
+import re
 import signal
 import socket
 import sqlite3
@@ -105,6 +106,10 @@ def test_systemd_is_told_of_the_start_readiness_life_and_end(tmp_path: Path, con
             ready = told_until(listener, told, "READY=1")
             assert ready.startswith("READY=1\nSTATUS=running, active: 0 orders open, 0 fills")
             told_until(listener, told, "WATCHDOG=1\nSTATUS=running")
+            daemon.send_signal(signal.SIGHUP)
+            began = told_until(listener, told, "RELOADING=1")
+            assert re.fullmatch(r"RELOADING=1\nMONOTONIC_USEC=\d+", began)
+            told_until(listener, told, "READY=1")
             daemon.send_signal(signal.SIGTERM)
             assert told_until(listener, told, "STOPPING=1") == "STOPPING=1"
             told_until(listener, told, "STATUS=stopping: every actor writes a snapshot\nEXTEND_")

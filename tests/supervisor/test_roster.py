@@ -1,6 +1,8 @@
 """Children that were added at run time: after a restart of their supervisor, and of the process."""
 
+from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import trio
@@ -21,12 +23,14 @@ from supervisor.spec import (
     Backoff,
     ChildSpec,
     Restart,
+    Shutdown,
     SpecError,
     Strategy,
     SupervisorSpec,
 )
 from supervisor.supervisor import Supervisor
 from supervisor.system import System
+from supervisor.written_spec import read, written
 from tests.supervisor.demo import Add, Recorder, book, post, recorder, running, settled
 
 AT_ONCE = Backoff(min_ns=0, max_ns=0)
@@ -109,6 +113,52 @@ async def test_they_survive_the_process_with_their_state(tmp_path: Path) -> None
                 assert fresh.name == "2"
             await trio.sleep(0.05)
             assert book(run.system, "/pool/w1").value == 42
+
+
+async def test_a_spec_given_by_hand_survives_the_process(tmp_path: Path) -> None:
+    leaf = ChildSpec(
+        name="leaf", start=partial(Recorder, "/pool/a"), shutdown_ns=Shutdown.BRUTAL_KILL,
+        configuration=Add(amount=5), backoff=AT_ONCE, monitored_by=("/pool/a",),
+    )  # fmt: skip
+    inner = SupervisorSpec(name="inner", children=(leaf,), strategy=Strategy.REST_FOR_ONE)
+    for boot in range(3):
+        store = Store.open(tmp_path, Settings(ballast_bytes=0))
+        pool = SupervisorSpec(name="pool", backoff=AT_ONCE)
+        async with running(tree(store_child(store), pool), store, wall_ns) as run:
+            at = the_pool(run.system)
+            if boot == 0:
+                await at.start_child(ChildSpec(name="a", start=Recorder))
+                await at.start_child(inner)
+                await at.start_child(recorder("of"))
+            names = [info.name for info in at.which_children()]
+            assert names == (["a", "inner", "of"], ["a", "inner"], ["a"])[boot]
+            if boot < 2:
+                assert written(at.get_spec("inner")) == written(inner)
+                await trio.sleep(0.05)
+                assert book(run.system, "/pool/inner/leaf").value == 5
+            if boot == 1:
+                await at.terminate_child("inner")
+                await at.delete_child("inner")
+            await trio.sleep(0.05)
+            assert book(run.system, "/pool/a").value == 5
+
+
+async def test_a_spec_whose_code_is_gone_fails_when_it_starts(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    journal = MemoryJournal()
+    kept = written(ChildSpec(name="a", start=Recorder, backoff=AT_ONCE))
+    assert read(kept) == ChildSpec(name="a", start=Recorder, backoff=AT_ONCE)
+    gone = read(replace(kept, name="Vanished"))
+    assert isinstance(gone, ChildSpec)
+    with pytest.raises(SpecError, match=r"demo\.Vanished is not there any more"):
+        gone.start()
+    Roster(journal).add("/pool/a", Addition(name="a", spec=ChildSpec(name="a", start=Recorder)))
+    (addition,) = Roster(journal).of("/pool")
+    assert addition.spec == ChildSpec(name="a", start=Recorder)
+    for wrong in (recorder("a"), ChildSpec(name="a", start=partial(Recorder, cast(Any, object())))):
+        with pytest.raises(SpecError, match="its start"):
+            written(wrong)
 
 
 async def test_one_that_does_not_start_any_more_does_not_hold_up_the_others(

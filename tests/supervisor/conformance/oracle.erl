@@ -1,7 +1,8 @@
 %% Runs scripts through OTP's own supervisor and prints what came of each step, one line a step.
 %%
 %% erl -noshell -pa DIR -run oracle main SCRIPTS
-%% SCRIPTS holds Erlang terms {Strategy, Intensity, [Step]}; a step is {Act, Name, How}.
+%% SCRIPTS holds Erlang terms {Strategy, Intensity, [Step]}; a step is {Act, Name, How}. Under
+%% {simple_one_for_one, Restart} children have no ids: a name is what they were started with.
 -module(oracle).
 -export([main/1, init/1, start_child/1, child/2]).
 
@@ -9,6 +10,7 @@ main([Path]) ->
     logger:set_primary_config(level, none),
     ets:new(log, [public, named_table, ordered_set]),
     ets:new(plan, [public, named_table, set]),
+    ets:new(pids, [public, named_table, set]),
     {ok, Scripts} = file:consult(Path),
     lists:foreach(fun run/1, Scripts),
     halt(0).
@@ -16,26 +18,63 @@ main([Path]) ->
 run({Strategy, Intensity, Steps}) ->
     ets:delete_all_objects(log),
     ets:delete_all_objects(plan),
+    ets:delete_all_objects(pids),
     process_flag(trap_exit, true),
     {ok, Sup} = supervisor:start_link(?MODULE, {Strategy, Intensity}),
-    steps(Sup, Steps),
+    steps(Sup, is_tuple(Strategy), Steps),
     stop(Sup),
     io:format("end~n").
 
+init({{simple_one_for_one, Restart}, Intensity}) ->
+    Template = #{id => template, start => {?MODULE, start_child, []}, restart => Restart,
+                 shutdown => 1000},
+    {ok, {#{strategy => simple_one_for_one, intensity => Intensity, period => 3600}, [Template]}};
 init({Strategy, Intensity}) ->
     {ok, {#{strategy => Strategy, intensity => Intensity, period => 3600}, []}}.
 
-steps(_, []) ->
+steps(_, _, []) ->
     ok;
-steps(Sup, [Step | Rest]) ->
-    Result = act(Sup, Step),
+steps(Sup, IsDynamic, [Step | Rest]) ->
+    Result = case IsDynamic of true -> act_dynamic(Sup, Step); false -> act(Sup, Step) end,
     settle(Sup),
     Lines = [Line || {_, Line} <- ets:tab2list(log)],
     ets:delete_all_objects(log),
-    io:format("~s|~s|~s~n", [Result, children(Sup), lists:join(",", Lines)]),
+    {Children, Log} = case IsDynamic of
+        true -> {dynamic(Sup), lists:sort(Lines)};
+        false -> {children(Sup), Lines}
+    end,
+    io:format("~s|~s|~s~n", [Result, Children, lists:join(",", Log)]),
     case is_process_alive(Sup) of
-        true -> steps(Sup, Rest);
+        true -> steps(Sup, IsDynamic, Rest);
         false -> ok
+    end.
+
+act_dynamic(Sup, {start, Name, _}) -> result(supervisor:start_child(Sup, [Name]));
+act_dynamic(Sup, {terminate, Name, _}) ->
+    result(supervisor:terminate_child(Sup, known(Name)));
+act_dynamic(Sup, {exit, Name, How}) ->
+    Pid = known(Name),
+    Running = [P || {_, P, _, _} <- supervisor:which_children(Sup)],
+    case lists:member(Pid, Running) of
+        true -> end_it(Pid, How);
+        false -> "none"
+    end;
+act_dynamic(Sup, Step) -> act(Sup, Step).
+
+%% Of a name that nobody has: a process that is none of its children.
+known(Name) ->
+    case ets:lookup(pids, Name) of
+        [{Name, Pid}] -> Pid;
+        [] -> self()
+    end.
+
+dynamic(Sup) ->
+    case is_process_alive(Sup) of
+        false -> "over";
+        true ->
+            Running = [P || {_, P, _, _} <- supervisor:which_children(Sup)],
+            Names = [Name || {Name, Pid} <- ets:tab2list(pids), lists:member(Pid, Running)],
+            lists:join(",", [atom_to_list(Name) ++ ":up" || Name <- lists:sort(Names)])
     end.
 
 act(Sup, {start, Name, Restart}) ->
@@ -50,14 +89,16 @@ act(_, {fail, Name, Times}) ->
 act(Sup, {exit, Name, How}) ->
     case pid(Sup, Name) of
         undefined -> "none";
-        Pid ->
-            Ref = monitor(process, Pid),
-            case How of
-                killed -> exit(Pid, kill);
-                _ -> Pid ! {die, How}
-            end,
-            receive {'DOWN', Ref, process, Pid, _} -> "ok" end
+        Pid -> end_it(Pid, How)
     end.
+
+end_it(Pid, How) ->
+    Ref = monitor(process, Pid),
+    case How of
+        killed -> exit(Pid, kill);
+        _ -> Pid ! {die, How}
+    end,
+    receive {'DOWN', Ref, process, Pid, _} -> "ok" end.
 
 result({ok, _}) -> "ok";
 result(ok) -> "ok";
@@ -118,6 +159,7 @@ start_child(Name) ->
 
 child(Sup, Name) ->
     process_flag(trap_exit, true),
+    ets:insert(pids, {Name, self()}),
     note("start ", Name),
     proc_lib:init_ack(Sup, {ok, self()}),
     receive
