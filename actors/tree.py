@@ -49,13 +49,14 @@ from messages.settings import (
     VenueSettings,
 )
 from supervisor.clock import Clock
-from supervisor.spec import AutoShutdown, ChildSpec, Poison, Strategy, SupervisorSpec
+from supervisor.spec import AutoShutdown, ChildSpec, Isolation, Poison, Strategy, SupervisorSpec
 from supervisor.system import STORE_TOPIC
 from venue.keys import key_for
 
 # A passing fault is tried again at once, poison is set aside at its second crash: five restarts in
 # ten seconds are a part that is broken, not a message.
 INTENSITY = 5
+NANOSECONDS_PER_MS = 1_000_000
 PERIOD_NS = 10 * 1_000_000_000
 # Requests per second, and at once. Kraken counts orders apart from reads and far more generously;
 # of reads its tiers allow an account 15 or 20, and forget one every one to three seconds. Two are
@@ -354,6 +355,8 @@ class _Assembly:
             name=sleeve.name,
             start=Sleeve,
             configuration=self._wiring.sleeve(vault, sleeve),
+            isolation=Isolation(sleeve.isolation.value),
+            step_budget_ns=sleeve.step_budget_ms * NANOSECONDS_PER_MS,
             # What it would do about the time that has passed rests on books that were compared.
             timers_after=f"{wiring.account_address(vault.venue, vault.user)}/reconcile",
             topics=tuple(

@@ -12,7 +12,7 @@ from functools import partial
 import msgspec
 from msgspec.structs import replace
 
-from actors.wiring import vault_address
+from actors.wiring import sleeve_address, vault_address
 from bot import logs
 from bot.board import Board
 from bot.config import Config, ConfigError
@@ -225,8 +225,9 @@ def _split(
         everything = frozenset(change.subject for change in changes)
         return before, everything, "venues or assets differ, and only a start reads them"
     ours, theirs = accounts_of(before), accounts_of(wanted)
+    moved = _moved(before, wanted)
     if ours == theirs and before.users == wanted.users:
-        return wanted, frozenset(), ""
+        return wanted, moved, "where a sleeve's code runs is decided by a start" if moved else ""
     stay = [vault for vault in wanted.vaults if (vault.user, vault.venue) in ours]
     go = [vault for vault in before.vaults if (vault.user, vault.venue) not in theirs]
     come = [vault for vault in wanted.vaults if (vault.user, vault.venue) not in ours]
@@ -237,7 +238,23 @@ def _split(
         if _is_user(change.subject) or "/".join(change.subject.split("/")[:5]) in moving
     )
     now = replace(before, vaults=(*stay, *go))
-    return now, later, "users or accounts at a venue come or go"
+    return now, later | moved, "users or accounts at a venue come or go"
+
+
+def _moved(before: Roster, wanted: Roster) -> frozenset[str]:
+    """Return the addresses of sleeves whose code is to run in another process than it does."""
+    runs = {
+        sleeve_address(vault, sleeve): sleeve.isolation
+        for vault in before.vaults
+        for sleeve in vault.sleeves
+    }
+    return frozenset(
+        address
+        for vault in wanted.vaults
+        for sleeve in vault.sleeves
+        if runs.get(address := sleeve_address(vault, sleeve), sleeve.isolation)
+        is not sleeve.isolation
+    )
 
 
 def _is_user(subject: str) -> bool:

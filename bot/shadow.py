@@ -27,7 +27,7 @@ from supervisor.fold import Divergence
 from supervisor.journal import RecordedTurn, Snapshot
 from supervisor.replay import Replay, Watcher
 
-# How far back is replayed at most.
+# How far back is replayed; from the snapshot before that on, so up to half an hour more.
 WINDOW_NS = 3_600 * NANOSECONDS_PER_SECOND
 NICE = 19
 # Data of its own: interpreter, actors and blocks take some 30 MB. Far beyond it something is wrong
@@ -103,7 +103,7 @@ def shadow(look: Look, subjects: Subjects, since_ns: int, now_ns: int) -> Report
     """
     names = look.names()
     by_number = {number: name for name, number in names.items()}
-    since_ns = max(since_ns, now_ns - WINDOW_NS)
+    booted_ns, since_ns = since_ns, max(since_ns, now_ns - WINDOW_NS)
     actors = messages = 0
     diverged: list[Diverged] = []
     skipped: dict[str, str] = {}
@@ -115,7 +115,7 @@ def shadow(look: Look, subjects: Subjects, since_ns: int, now_ns: int) -> Report
         make = partial(_make, subject)
         past = Past(subject.address, number, look.lineages(), by_number, make, history)
         try:
-            handled, divergence = _replay(past, since_ns)
+            handled, divergence = _replay(past, since_ns, booted_ns)
         except (StateError, apsw.Error) as error:
             # Its tables may be retired while they are read; whether data is sound, doctor says.
             skipped[subject.address] = str(error)
@@ -134,9 +134,9 @@ def shadow(look: Look, subjects: Subjects, since_ns: int, now_ns: int) -> Report
     return Report(actors=actors, messages=messages, diverged=diverged, skipped=skipped)
 
 
-def _replay(past: Past, since_ns: int) -> tuple[int, Divergence | None]:
+def _replay(past: Past, since_ns: int, booted_ns: int) -> tuple[int, Divergence | None]:
     """Return how many messages were handled again, and where they differ."""
-    start = _start(past, since_ns)
+    start = _start(past, since_ns, booted_ns)
     if start is None:
         return 0, None
     fold = past.begin(start + 1)
@@ -147,18 +147,23 @@ def _replay(past: Past, since_ns: int) -> tuple[int, Divergence | None]:
     return fold.seq - first, verdict.divergence
 
 
-def _start(past: Past, since_ns: int) -> int | None:
-    """Return after which message to begin: before the first, else the oldest usable snapshot."""
+def _start(past: Past, since_ns: int, booted_ns: int) -> int | None:
+    """Return after which message to begin: with what was handled at `since_ns`, or after it.
+
+    Before the first message, or the newest usable snapshot from before that moment, or the oldest.
+    """
     first = next(iter(_first_turns(past)), None)
     if first is not None and first.now_ns >= since_ns:
         return 0
     version = past.make().version
-    usable = [
-        snapshot.seq
-        for snapshot in _snapshots(past)
-        if snapshot.now_ns >= since_ns and snapshot.version == version
-    ]
-    return min(usable, default=None)
+    start: int | None = None
+    for snapshot in _snapshots(past):
+        if snapshot.now_ns < booted_ns or snapshot.version != version:
+            break
+        start = snapshot.seq
+        if snapshot.now_ns < since_ns:
+            break
+    return start
 
 
 def _snapshots(past: Past) -> Iterable[Snapshot]:

@@ -246,6 +246,15 @@ class RiskSettings(msgspec.Struct, frozen=True, kw_only=True):
     """An entry whose cause is older than this is denied."""
 
 
+class Isolation(Enum):
+    """Where a sleeve's code runs."""
+
+    NONE = "none"
+    """In the bot's own process, like all else."""
+    PROCESS = "process"
+    """In a process of its own: what it does with memory or with C code concerns it alone."""
+
+
 class SleeveSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One sleeve of a vault."""
 
@@ -260,6 +269,10 @@ class SleeveSettings(msgspec.Struct, frozen=True, kw_only=True):
     parameters: dict[str, float] = {}
     direction: Direction = Direction.LONG
     """Of perpetuals: which positions it may open."""
+    isolation: Isolation = Isolation.NONE
+    step_budget_ms: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 50
+    """Processor time for one message, after which the sleeve is struck; not in its own process,
+    which has a minute."""
 
 
 class VaultSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -50,7 +50,7 @@ class History:
         Raises `DatabaseDamagedError` when the past of the actor cannot be put together any more.
         """
         with refusing(self._database.path):
-            kept = snapshots.load(self._connection, actor)
+            kept = snapshots.load(self._connection, actor, snapshots.SNAPSHOTS_KEPT)
             if kept:
                 hour, snapshot = kept[0]
                 return snapshot, self._after(actor, snapshot.seq, hour)
@@ -85,19 +85,24 @@ class History:
         `None` means that message 1 is kept and the fold begins with the initial state.
         Raises `HistoryRetiredError` when there is neither.
         """
+        horizon = self.horizon(actor)
+        if seq < horizon:
+            raise HistoryRetiredError(f"message {seq} of actor {actor}", horizon)
         for _, snapshot in snapshots.load(self._connection, actor):
             if snapshot.seq < seq:
                 return snapshot
-        horizon = self.horizon(actor)
-        if horizon > 1:
-            raise HistoryRetiredError(f"message {seq} of actor {actor}", horizon)
         return None
 
     def horizon(self, actor: int) -> int:
         """Return the first message of `actor` that can be replayed."""
         first = self._first_kept(actor)
-        kept = snapshots.load(self._connection, actor)
-        return kept[-1][1].seq + 1 if kept and first != 1 else max(first, 1)
+        kept = [snapshot.seq for _, snapshot in snapshots.load(self._connection, actor)]
+        if first == 1 or not kept:
+            return max(first, 1)
+        # An old snapshot is of no use where turns after it are retired; without any turn, only the
+        # newest is.
+        usable = [seq for seq in kept if first and seq >= first - 1]
+        return min(usable, default=max(kept)) + 1
 
     def inbox(self) -> list[Pending]:
         """Return what was emitted and not handled, in order of position."""

@@ -56,7 +56,9 @@ class Retention:
         hours = [self._writer.newest_ns // HOUR_NS]
         for actor, first_hour in self._writer.actors.items():
             own = kept.get(actor, ())
-            hours.append(own[0].hour if len(own) == SNAPSHOTS_KEPT else first_hour)
+            # Those that are kept beside them serve replay, as far back as there happen to be turns.
+            has_both = len(own) >= SNAPSHOTS_KEPT
+            hours.append(own[-SNAPSHOTS_KEPT].hour if has_both else first_hour)
         return min(hours)
 
     def low(self) -> int:

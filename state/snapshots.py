@@ -1,4 +1,8 @@
-"""Snapshots: two kept per actor, each with a digest, so that a damaged one is not folded."""
+"""Snapshots, each with a digest, so that a damaged one is not folded.
+
+Two are kept per actor for recovery: the journal is retired behind the older one. Beside them one is
+kept of every half hour, while it lasts, for replay to begin with.
+"""
 
 import hashlib
 from collections.abc import Iterable
@@ -13,6 +17,12 @@ from supervisor.journal import Snapshot
 
 # The newest, and one to fall back to when the newest is damaged.
 SNAPSHOTS_KEPT = 2
+# Replay of a moment folds half an hour at most before it, and reaches back a day, as the journal
+# does by default.
+ANCHOR_NS = 1_800 * 1_000_000_000
+ANCHORS_MAX = 48
+# Of a larger state only the two are kept: a day of all actors' is then 3 MB each at most.
+ANCHOR_BYTES_MAX = 65_536
 # A snapshot is due when the log grew by this since: what a recovery has to read through at most.
 SNAPSHOT_LAG_BYTES = 256_000_000
 DIGEST_BYTES = 8
@@ -31,6 +41,17 @@ class Kept(NamedTuple):
     at_ns: int
     log_bytes: int
     """How much this process had committed when it was taken."""
+    size: int
+    """Bytes of its body."""
+
+
+def retained(kept: tuple[Kept, ...]) -> tuple[Kept, ...]:
+    """Return what stays of an actor's snapshots, oldest first."""
+    anchors: dict[int, Kept] = {}
+    for one in kept[:-SNAPSHOTS_KEPT]:
+        if one.size <= ANCHOR_BYTES_MAX:
+            anchors.setdefault(one.at_ns // ANCHOR_NS, one)
+    return (*list(anchors.values())[-ANCHORS_MAX:], *kept[-SNAPSHOTS_KEPT:])
 
 
 class Shelf:
@@ -40,10 +61,11 @@ class Shelf:
         self.kept: dict[int, tuple[Kept, ...]] = {}
         self._id = 0
         rows = fetch_all(
-            connection, "SELECT id, actor, seq, hour, at_ns FROM snapshots ORDER BY id"
+            connection,
+            "SELECT id, actor, seq, hour, at_ns, length(body) FROM snapshots ORDER BY id",
         )
-        for number, actor, seq, hour, at_ns in rows:
-            self.kept[actor] = (*self.kept.get(actor, ()), Kept(number, seq, hour, at_ns, 0))
+        for number, actor, seq, hour, at_ns, size in rows:
+            self.kept[actor] = (*self.kept.get(actor, ()), Kept(number, seq, hour, at_ns, 0, size))
             self._id = number
 
     def add(
@@ -58,9 +80,10 @@ class Shelf:
             number += 1
             body = _encoder.encode(snapshot)
             kept = changed.get(snapshot.actor) or self.kept.get(snapshot.actor, ())
-            kept = (*kept, Kept(number, snapshot.seq, hour, snapshot.now_ns, log_bytes))
-            superseded += [old.id for old in kept[:-SNAPSHOTS_KEPT]]
-            changed[snapshot.actor] = kept[-SNAPSHOTS_KEPT:]
+            new = Kept(number, snapshot.seq, hour, snapshot.now_ns, log_bytes, len(body))
+            stay = retained((*kept, new))
+            superseded += [old.id for old in kept if old not in stay]
+            changed[snapshot.actor] = stay
             rows[number] = (
                 number,
                 snapshot.actor,
@@ -89,7 +112,7 @@ class Shelf:
         due = []
         for actor in actors:
             kept = self.kept.get(actor)
-            newest = kept[-1] if kept else Kept(0, 0, 0, 0, 0)
+            newest = kept[-1] if kept else Kept(0, 0, 0, 0, 0, 0)
             late = now_ns - newest.at_ns >= limits.SNAPSHOT_INTERVAL_NS
             if late or log_bytes - newest.log_bytes >= SNAPSHOT_LAG_BYTES:
                 due.append(actor)
@@ -101,11 +124,13 @@ def digest(body: bytes) -> bytes:
     return hashlib.blake2b(body, digest_size=DIGEST_BYTES).digest()
 
 
-def load(connection: apsw.Connection, actor: int) -> list[tuple[int, Snapshot]]:
-    """Return (hour, snapshot) of what is kept of `actor` and undamaged, newest first."""
+def load(
+    connection: apsw.Connection, actor: int, newest: int = ANCHORS_MAX + SNAPSHOTS_KEPT
+) -> list[tuple[int, Snapshot]]:
+    """Return (hour, snapshot) of the newest of `actor` that are undamaged, newest first."""
     found: list[tuple[int, Snapshot]] = []
-    query = "SELECT hour, digest, body FROM snapshots WHERE actor = ? ORDER BY id DESC"
-    for hour, known, body in fetch_all(connection, query, (actor,)):
+    query = "SELECT hour, digest, body FROM snapshots WHERE actor = ? ORDER BY id DESC LIMIT ?"
+    for hour, known, body in fetch_all(connection, query, (actor, newest)):
         if digest(body) == known:
             found.append((hour, _decoder.decode(body)))
     return found

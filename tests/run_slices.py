@@ -130,6 +130,9 @@ def run_area(
     print(f"\n=== {area}", flush=True)
     report = scratch / f"{area}.xml"
     command = [sys.executable, "-m", "pytest", str(folder), "-q", "-m", markers]
+    if markers == MARKERS["soak"]:
+        # There, a test that takes long does not hang.
+        command += ["-o", "faulthandler_timeout=0"]
     command.append(f"--junit-xml={report}")
     code = Run(root, outcome, command, None).wait()
     read_report(outcome, report)

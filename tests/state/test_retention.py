@@ -7,6 +7,7 @@ import pytest
 from state import retention
 from state.errors import DatabaseDamagedError, HistoryRetiredError
 from state.retention import Keep, Retention
+from state.snapshots import ANCHOR_BYTES_MAX, ANCHOR_NS, ANCHORS_MAX, Kept, retained
 from state.store import Store
 from state.tables import HOUR_NS
 from supervisor.journal import SetAside
@@ -46,14 +47,14 @@ async def test_old_hours_are_dropped_behind_the_horizon(tmp_path: Path) -> None:
             await hour(store, number)
         retire(store, Keep(hours=5))
         assert tables(store, "turn") == tables(store, "stream") == [4, 5, 6, 7, 8, 9]
-        # The two kept snapshots are those of hours 8 and 9.
-        assert store.horizon(2) == 19
-        with pytest.raises(HistoryRetiredError, match="reaches back to message 19") as caught:
-            list(store.turns(2, 18, 20))
-        assert caught.value.horizon == 19
+        # Of each hour a snapshot is there: that of hour 3 is the oldest with all turns after it.
+        assert store.horizon(2) == 9
+        with pytest.raises(HistoryRetiredError, match="reaches back to message 9") as caught:
+            list(store.turns(2, 8, 20))
+        assert caught.value.horizon == 9
         with pytest.raises(HistoryRetiredError):
-            store.snapshot_before(2, 18)
-        assert [one.first_seq for one in store.turns(2, 19, 20)] == [19]
+            store.snapshot_before(2, 8)
+        assert [one.first_seq for one in store.turns(2, 9, 12)] == [9, 11]
     async with running(tmp_path) as store:
         assert store.next_position() == 21
         assert tables(store, "turn") == [4, 5, 6, 7, 8, 9]
@@ -180,3 +181,29 @@ async def test_a_missing_body_is_damage(tmp_path: Path) -> None:
             list(store.restore(2)[1])
         with pytest.raises(DatabaseDamagedError, match="its body is missing"):
             list(store.inbox())
+
+
+def test_beside_the_two_newest_one_snapshot_of_each_half_hour_stays() -> None:
+    kept: tuple[Kept, ...] = ()
+    for number in range(400):
+        # Every ten minutes for three days; one in five is too large to be kept for long.
+        size = ANCHOR_BYTES_MAX + (number % 5 == 0)
+        kept = retained((*kept, Kept(number, number, 0, number * ANCHOR_NS // 3, 0, size)))
+    assert [one.id for one in kept[-2:]] == [398, 399]
+    anchors = kept[:-2]
+    assert len(anchors) == ANCHORS_MAX
+    assert len({one.at_ns // ANCHOR_NS for one in anchors}) == ANCHORS_MAX
+    assert all(one.id % 5 for one in anchors)
+    assert anchors[-1].at_ns - anchors[0].at_ns <= ANCHORS_MAX * ANCHOR_NS
+
+
+async def test_if_both_newest_are_damaged_an_older_one_is_not_folded(tmp_path: Path) -> None:
+    async with running(tmp_path) as store:
+        for number in range(6):
+            await hour(store, number)
+        retire(store, Keep(hours=2))
+        newest = "SELECT id FROM snapshots WHERE actor = 2 ORDER BY id DESC LIMIT 2"
+        query = f"UPDATE snapshots SET digest = x'00' WHERE id IN ({newest})"
+        store.database.writer.execute(query)
+        with pytest.raises(DatabaseDamagedError, match="no good snapshot"):
+            store.restore(2)

@@ -75,7 +75,9 @@ async def test_a_restore_begins_at_the_newest_snapshot(tmp_path: Path) -> None:
         assert found == snapshot(2, 4, b"state 4")
         assert [each.first_seq for each in turns] == [5, 6]
         assert store.snapshot_before(2, 4) == snapshot(2, 2, b"state 2")
-        assert store.snapshot_before(2, 2) is None
+        # The first of its half hour stays beside the two newest.
+        assert store.snapshot_before(2, 2) == snapshot(2, 1, b"state 1")
+        assert store.snapshot_before(2, 1) is None
         assert store.horizon(2) == 1
         assert [each.first_seq for each in store.turns(2, 3, 5)] == [3, 4, 5]
         with pytest.raises(HistoryRetiredError):
