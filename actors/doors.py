@@ -27,6 +27,7 @@ SOCKET_PATHS = {
     "binanceus": ("/stream/ws", "/stream/ws"),
     "binanceusdm": ("/ws", "/ws"),
     "bybit": ("/v5/public/spot", "/v5/private"),
+    "okx": ("/ws/v5/public", "/ws/v5/private"),
 }
 
 

@@ -51,7 +51,7 @@ from messages.settings import (
 from supervisor.clock import Clock
 from supervisor.spec import AutoShutdown, ChildSpec, Isolation, Poison, Strategy, SupervisorSpec
 from supervisor.system import STORE_TOPIC
-from venue.keys import key_for
+from venue.keys import account_passphrase, key_for
 
 # A passing fault is tried again at once, poison is set aside at its second crash: five restarts in
 # ten seconds are a part that is broken, not a message.
@@ -63,12 +63,14 @@ PERIOD_NS = 10 * 1_000_000_000
 # left for what is not the line's: the private stream's tokens.
 # Binance allows 100 orders in ten seconds and 6 000 of weight a minute, Binance.US 1 200; a read of
 # history costs 20. Bybit allows an account 20 spot orders a second.
+# OKX counts each endpoint by itself, the scarcest of those used at 5 a second.
 BUDGETS = {
     Protocol.KRAKEN: (5.0, 15),
     Protocol.BINANCE: (5.0, 15),
     Protocol.BINANCE_US: (5.0, 15),
     Protocol.BINANCE_USDM: (5.0, 15),
     Protocol.BYBIT: (5.0, 15),
+    Protocol.OKX: (10.0, 20),
 }
 READ_BUDGETS = {
     RateTier.STARTER: (0.33, 13),
@@ -369,15 +371,17 @@ class _Assembly:
     def _generated_keys(self) -> dict[tuple[str, str], Credentials]:
         """Return the keys of accounts at boxes, embedded or standing alone."""
         return {
-            (user, name): Credentials(*key_for(venue.protocol.value, name, user, self._seed(venue)))
+            (user, name): self._generated_key(venue, name, user)
             for name, venue in self._settings.venues.items()
             for user in self._wiring.users_at(name)
             if venue.environment in KEYLESS
         }
 
     @staticmethod
-    def _seed(venue: VenueSettings) -> int:
-        return venue.box.seed if venue.box is not None else venue.seed
+    def _generated_key(venue: VenueSettings, name: str, user: str) -> Credentials:
+        seed = venue.box.seed if venue.box is not None else venue.seed
+        key = key_for(venue.protocol.value, name, user, seed)
+        return Credentials(*key, account_passphrase(name, user, seed))
 
 
 def _rate_tier(venue: VenueSettings) -> RateTier:

@@ -74,6 +74,13 @@ CAPABILITIES: dict[str, Capabilities] = {
         paper=Support.EMULATED,
         websocket_orders=Support.NATIVE,
     ),
+    # What an algo order fires is another order there, of which fills tell our id no more.
+    "okx": Capabilities(
+        amend=Support.NATIVE,
+        post_only=Support.NATIVE,
+        immediate_or_cancel=Support.NATIVE,
+        expiry=Support.NATIVE,
+    ),
 }
 
 

@@ -125,6 +125,7 @@ def build_exchange(
         config["socksProxy"] = config["wsSocksProxy"] = proxy_url
     if credentials is not None:
         config["apiKey"], config["secret"] = credentials.reveal()
+        config["password"] = credentials.reveal_passphrase()
     exchange = trio_class(adapter.venue, adapter.exchange_overrides)(config, clock=clock)
     turns = credentials.turns if credentials is not None else KeyTurns()
     exchange.take_turns(turns, adapter.turn_of)

@@ -70,11 +70,12 @@ class Credentials:
     Clients of one key must be given the same object: they take turns and share nonces through it.
     """
 
-    __slots__ = ("_api_key", "_secret", "turns")
+    __slots__ = ("_api_key", "_passphrase", "_secret", "turns")
 
-    def __init__(self, api_key: str, secret: str) -> None:
+    def __init__(self, api_key: str, secret: str, passphrase: str = "") -> None:
         self._api_key = api_key
         self._secret = secret
+        self._passphrase = passphrase
         self.turns = KeyTurns()
 
     def __repr__(self) -> str:
@@ -86,6 +87,10 @@ class Credentials:
     def reveal(self) -> tuple[str, str]:
         """Return (api key, secret). Only the factory of exchange objects calls this."""
         return self._api_key, self._secret
+
+    def reveal_passphrase(self) -> str:
+        """Return what some venues want beside the key; "" where there is none."""
+        return self._passphrase
 
 
 class Endpoints(msgspec.Struct, frozen=True, kw_only=True):

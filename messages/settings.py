@@ -60,6 +60,7 @@ class Protocol(Enum):
     BINANCE_US = "binanceus"
     BINANCE_USDM = "binanceusdm"
     BYBIT = "bybit"
+    OKX = "okx"
 
 
 class Environment(Enum):

@@ -71,7 +71,7 @@ def test_every_problem_is_reported_at_once_with_line_key_found_and_allowed() -> 
         ),
         (
             f'line {line_of(text, "krakn")}: venues.kraken-sim.protocol: was "krakn", allowed is '
-            "one of kraken, binance, binanceus, binanceusdm, bybit; did you mean kraken?"
+            "one of kraken, binance, binanceus, binanceusdm, bybit, okx; did you mean kraken?"
         ),
         (
             f"line {line_of(text, 'seed = -4')}: venues.kraken-sim.box.seed: was -4, allowed is a "

@@ -251,6 +251,14 @@ REFUSALS = {
         "OrderNotFound",
         "AuthenticationError",
     ],
+    "okx-swap": [
+        "InsufficientFunds",
+        "InvalidOrder",
+        "answered",
+        "OrderNotFound",
+        "OrderNotFound",
+        "AuthenticationError",
+    ],
     # ccxt knows USD-M's own codes by the host's name only: -2019 and -4003 are general ones here.
     "binanceusdm": [
         "ExchangeError",

@@ -426,7 +426,7 @@ async def test_fills_come_from_all_pages_oldest_first(fake: FakeKraken, venue: V
 
 
 async def test_unknown_venue_is_named(clock: ManualClock) -> None:
-    with pytest.raises(ValueError, match="choose one of binance, binanceus, binanceusdm, kraken"):
+    with pytest.raises(ValueError, match=r"choose one of binance, .*, kraken"):
         open_venue("mtgox", clock)
 
 

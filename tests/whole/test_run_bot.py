@@ -120,6 +120,8 @@ def fee_assets(bot: Bot) -> set[str]:
         ("binanceus", "nasty"),
         ("bybit", "none"),
         ("bybit", "nasty"),
+        ("okx", "none"),
+        ("okx", "nasty"),
     ],
 )
 def test_a_bot_trades_elsewhere_as_it_does_on_kraken(

@@ -23,7 +23,7 @@ from venue.protocols.okx_limits import Charge, Limits
 from venue.protocols.okx_orders import parse_rows
 from venue.protocols.okx_public import PublicEndpoints
 from venue.protocols.okx_streams import PublicStreams
-from venue.protocols.okx_trade import TradeEndpoints
+from venue.protocols.okx_trade import WITH_DEADLINE, TradeEndpoints, check_deadline
 from venue.protocols.okx_user import UserStreams
 from venue.protocols.okx_ws import Sockets
 from venue.rules import ClientIds, Rules
@@ -137,6 +137,8 @@ class Okx(VenueProtocol):
         self, account: Account, request: HttpRequest, endpoint: str, now_ns: int
     ) -> list[Row]:
         rows = parse_rows(request.body)
+        if endpoint in WITH_DEADLINE:
+            check_deadline(request.headers.get("exptime", ""), now_ns)
         instruments = tuple(row.get("instId", "") for row in rows)
         charge = Charge("POST", endpoint, instruments)
         self._limits.charge(f"account {account.number}", charge, now_ns)

@@ -254,8 +254,7 @@ class AccountEndpoints:
             return [{"posMode": mode}]
         if mode != "long_short_mode":
             raise incorrect("posMode")
-        text = "The current account mode does not support this API interface."
-        raise OkxError("51010", text)
+        raise OkxError("51010", "Request unsupported under current account mode")
 
     def _margin_balance(self, account: Account, given: Parameters, now_ns: int) -> Rows:
         """Add margin to an isolated position, or take some of what was added."""

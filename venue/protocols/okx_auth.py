@@ -44,7 +44,7 @@ def authenticate(
     path = request.path + (f"?{request.query}" if request.query else "")
     signed = timestamp + request.method + path + request.body.decode("utf-8", "replace")
     if not _is_signed(account, signed, given):
-        raise OkxError("50113", "Invalid Sign", UNAUTHORIZED)
+        raise OkxError("50113", "Invalid signature.", UNAUTHORIZED)
     if not hmac.compare_digest(account.passphrase.encode(), passphrase.encode()):
         raise OkxError("50105", "Request header OK-ACCESS-PASSPHRASE incorrect.", UNAUTHORIZED)
     return account

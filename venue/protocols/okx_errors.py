@@ -12,6 +12,7 @@ NOT_FOUND = 404
 TOO_MANY = 429
 UNAVAILABLE = 503
 INCORRECT = "51000"
+EXPIRED = ("50036", "The expTime can't be earlier than the current system time.")
 
 
 class OkxError(Exception):
@@ -47,7 +48,7 @@ REFUSALS: dict[Refusal, tuple[str, str]] = {
     Refusal.INVALID_VOLUME: ("51005", "Your order amount exceeds the max order amount."),
     Refusal.ORDERS_LIMIT: ("51174", "The number of pending orders reached the upper limit."),
     Refusal.NO_LIQUIDITY: ("51109", "There's no available offer."),
-    Refusal.PERMISSION: ("50114", "Invalid authority"),
+    Refusal.PERMISSION: ("50114", "Invalid authorization."),
     Refusal.TRIGGERS_NOW: ("51280", "SL trigger price cannot be higher than the last price"),
     Refusal.REDUCE_ONLY: (
         "51169",
@@ -62,7 +63,7 @@ REFUSALS: dict[Refusal, tuple[str, str]] = {
         "59000",
         "Setting failed. Cancel any open orders, close positions, and stop trading bots first.",
     ),
-    Refusal.HALTED: ("51022", "Trading suspended: the instrument is not live."),
+    Refusal.HALTED: ("51022", "Contract suspended."),
 }
 # What an amendment is refused for where that has a code of its own.
 AMEND_REFUSALS: dict[Refusal, tuple[str, str]] = {
@@ -82,7 +83,7 @@ LEVERAGE_REFUSALS: dict[Refusal, tuple[str, str]] = {
 
 def incorrect(name: str) -> OkxError:
     """Return the error for a parameter that has no such value."""
-    return OkxError(INCORRECT, f"Parameter {name} error")
+    return OkxError(INCORRECT, f"Parameter {name} error", BAD_REQUEST)
 
 
 def empty(name: str) -> OkxError:

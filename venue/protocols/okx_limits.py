@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 from venue.limits import Limiter, Window
 from venue.protocols.okx_errors import TOO_MANY, OkxError
+from venue.protocols.okx_names import SWAP
 
 WINDOW_S = 2
-# Of new orders and amendments of one account, all instruments together.
+# Of new orders and amendments of one account, all its perpetuals together.
 ACCOUNT_ORDERS_MAX = 1_000
 # Logins, subscriptions and their ends on one connection.
 SOCKET_OPERATIONS = Window(3_600, 480)
@@ -51,6 +52,11 @@ _ORDERS: dict[str, int] = {
     "trade/cancel-algos": 20,
     "trade/amend-algos": 20,
 }
+_SINGLE = {
+    "trade/batch-orders": "trade/order",
+    "trade/cancel-batch-orders": "trade/cancel-order",
+    "trade/amend-batch-orders": "trade/amend-order",
+}
 _COUNTED = ("trade/order", "trade/batch-orders", "trade/amend-order", "trade/amend-batch-orders")
 
 
@@ -83,13 +89,17 @@ class Limits:
             most = _REQUESTS.get((charge.method, charge.endpoint), _DEFAULT)
             self._count(f"{who} {charge.method} {charge.endpoint}", 1, most, now_ns)
             return
+        endpoint = charge.endpoint
+        if len(charge.instruments) == 1:
+            # A batch of one counts as what it is.
+            endpoint = _SINGLE.get(endpoint, endpoint)
         for instrument in dict.fromkeys(charge.instruments):
-            key = f"{who} {charge.endpoint} {instrument}"
+            key = f"{who} {endpoint} {instrument}"
             many = charge.instruments.count(instrument)
-            self._count(key, many, _ORDERS[charge.endpoint], now_ns)
-        if charge.endpoint in _COUNTED:
-            key, many = f"{who} orders", len(charge.instruments)
-            self._count(key, many, ACCOUNT_ORDERS_MAX, now_ns, code="50061")
+            self._count(key, many, _ORDERS[endpoint], now_ns)
+        swaps = sum(each.endswith(SWAP) for each in charge.instruments)
+        if endpoint in _COUNTED and swaps:
+            self._count(f"{who} orders", swaps, ACCOUNT_ORDERS_MAX, now_ns, code="50061")
 
     def charge_operation(self, session: int, now_ns: int) -> None:
         """Count a login or a subscription of a connection. Raises `OkxError`."""

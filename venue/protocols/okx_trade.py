@@ -12,9 +12,10 @@ from venue.orders import Fill, Order
 from venue.protocols import okx_orders as parsing
 from venue.protocols.okx_errors import (
     AMEND_REFUSALS,
-    BAD_REQUEST,
+    EXPIRED,
     OkxError,
     empty,
+    incorrect,
     no_such_order,
     refused,
 )
@@ -37,6 +38,13 @@ Command = Callable[[Account, Parameters, int], Json]
 Word = tuple[str, str]
 T = TypeVar("T")
 
+# What a client may give a deadline, by the header `expTime` or beside a socket's operation.
+WITH_DEADLINE = (
+    "trade/order",
+    "trade/batch-orders",
+    "trade/amend-order",
+    "trade/amend-batch-orders",
+)
 # The dead man's switch runs between these, or is off at 0.
 SWITCH_S = range(10, 121)
 
@@ -73,7 +81,7 @@ class TradeEndpoints:
         """Do what each row asks; return one row for each. Raises `OkxError` for too many."""
         if len(rows) > parsing.BATCH_MAX:
             text = f"Parameter batch count exceeds the limit {parsing.BATCH_MAX}"
-            raise OkxError("50025", text, BAD_REQUEST)
+            raise OkxError("50025", text)
         return [self.one(self.commands[endpoint], account, row, now_ns) for row in rows]
 
     @staticmethod
@@ -147,7 +155,7 @@ class TradeEndpoints:
         """Set the dead man's switch, or take it back with 0."""
         timeout_s = whole_number(given, "timeOut", -1)
         if timeout_s not in (0, *SWITCH_S):
-            raise OkxError("51000", "Parameter timeOut error")
+            raise incorrect("timeOut")
         account.cancel_after_ns = now_ns + timeout_s * 1_000 * MS_NS if timeout_s else 0
         self.records.touch_account(account)
         at = milliseconds(account.cancel_after_ns)
@@ -241,6 +249,14 @@ class TradeEndpoints:
             if each.symbol == listing.symbol and not each.is_waiting
         )
         return named(mine, _word(given, "51407"))
+
+
+def check_deadline(text: str, now_ns: int) -> None:
+    """Raise `OkxError` for a request that came after its own deadline, in ms; "": it has none."""
+    if not text:
+        return
+    if whole_number({"expTime": text}, "expTime", 0) * MS_NS < now_ns:
+        raise OkxError(*EXPIRED)
 
 
 def is_algo_only(order: Order) -> bool:

@@ -20,7 +20,7 @@ from venue.protocols.okx_names import microseconds
 from venue.protocols.okx_orders import parse_rows
 from venue.protocols.okx_public import PublicEndpoints
 from venue.protocols.okx_streams import Arg, PublicStreams, parse_arg
-from venue.protocols.okx_trade import TradeEndpoints
+from venue.protocols.okx_trade import WITH_DEADLINE, TradeEndpoints, check_deadline
 from venue.protocols.okx_user import CHANNELS, UserStreams
 from venue.websocket import WebSocketSession
 
@@ -44,6 +44,7 @@ class Operation(NamedTuple):
     op: str
     request_id: str
     rows: list[dict[str, str]]
+    deadline: str = ""
 
 
 def parse_operation(message: bytes) -> Operation | None:
@@ -53,9 +54,10 @@ def parse_operation(message: bytes) -> Operation | None:
         op = msgspec.json.decode(found["op"], type=str)
         request_id = msgspec.json.decode(found.get("id", b'""'), type=str | int)
         rows = parse_rows(bytes(found.get("args", b"[]")))
+        deadline = bytes(found.get("expTime", b"")).decode().strip('"')
     except (msgspec.DecodeError, KeyError, UnicodeDecodeError, OkxError):
         return None
-    return Operation(op, str(request_id), rows)
+    return Operation(op, str(request_id), rows, deadline)
 
 
 class Sockets:
@@ -228,6 +230,8 @@ class Sockets:
             raise OkxError("60013", "Invalid args")
         rows = [self._named(row) for row in operation.rows]
         endpoint = _TRADE[operation.op]
+        if endpoint in WITH_DEADLINE:
+            check_deadline(operation.deadline, now_ns)
         instruments = tuple(row.get("instId", "") for row in rows)
         charge = Charge("POST", endpoint, instruments)
         self._limits.charge(f"account {account.number}", charge, now_ns)

@@ -165,6 +165,22 @@ async def test_histories_are_read_page_by_page() -> None:
         assert (await alice.error("GET", "trade/orders-history", {}))[0] == "50014"
 
 
+async def test_a_request_that_comes_after_its_deadline_is_not_looked_at() -> None:
+    async with running() as alice:
+        alice.extra = {"expTime": str(alice.now_ms - 1)}
+        order = {**ORDER, "px": "2400"}
+        assert (await alice.error("POST", "trade/order", order))[0] == "50036"
+        alice.extra = {"expTime": "soon"}
+        assert (await alice.error("POST", "trade/order", order))[0] == "51000"
+        alice.extra = {"expTime": str(alice.now_ms)}
+        placed = await alice.limit("buy", "2400")
+        alice.extra = {"expTime": str(alice.now_ms - 1)}
+        amend = {"instId": SPOT, "ordId": placed["ordId"], "newSz": "0.2"}
+        assert (await alice.error("POST", "trade/amend-order", amend))[0] == "50036"
+        # A cancel has none.
+        await alice.post("trade/cancel-order", {"instId": SPOT, "ordId": placed["ordId"]})
+
+
 async def test_the_dead_mans_switch() -> None:
     async with running() as alice:
         await alice.limit("buy", "2400")
