@@ -21,6 +21,8 @@ class Account:
     api_secret: str
     maker_ppm: int
     taker_ppm: int
+    contract_rates_ppm: tuple[int, int] | None = None
+    """Maker's and taker's of perpetuals, where they are others."""
     passphrase: str = ""
     may_trade: bool = True
     last_nonce: int = 0
@@ -28,6 +30,13 @@ class Account:
     """When the dead man's switch cancels everything; 0 means it is off."""
     balances: dict[str, int] = field(default_factory=dict)
     holds: dict[str, int] = field(default_factory=dict)
+
+    def rate_ppm(self, *, is_contract: bool, is_maker: bool) -> int:
+        """Return the fee rate of a trade."""
+        rates = (self.maker_ppm, self.taker_ppm)
+        if is_contract and self.contract_rates_ppm is not None:
+            rates = self.contract_rates_ppm
+        return rates[0 if is_maker else 1]
 
     def available_units(self, asset: str) -> int:
         return self.balances.get(asset, 0) - self.holds.get(asset, 0)
@@ -56,10 +65,17 @@ FEE_SCHEDULE: FeeSchedule = (
 
 
 def account_from(
-    number: int, config: AccountConfig, fee_schedule: FeeSchedule = FEE_SCHEDULE
+    number: int,
+    config: AccountConfig,
+    fee_schedule: FeeSchedule = FEE_SCHEDULE,
+    contract_fee_schedule: FeeSchedule | None = None,
 ) -> Account:
     """Return the account that `config` describes, without balances."""
     _, taker_ppm, maker_ppm = fee_schedule[config.fee_tier]
+    contract_rates_ppm = None
+    if contract_fee_schedule is not None:
+        _, taker, maker = contract_fee_schedule[config.fee_tier]
+        contract_rates_ppm = (maker, taker)
     return Account(
         number=number,
         name=config.name,
@@ -68,5 +84,6 @@ def account_from(
         passphrase=config.passphrase,
         maker_ppm=maker_ppm,
         taker_ppm=taker_ppm,
+        contract_rates_ppm=contract_rates_ppm,
         may_trade=config.may_trade,
     )

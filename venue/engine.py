@@ -226,7 +226,10 @@ class Engine:
             if row is None:
                 highest += 1
             account = account_from(
-                highest if row is None else row.number, config, self._rules.fee_schedule
+                highest if row is None else row.number,
+                config,
+                self._rules.fee_schedule,
+                self._rules.contract_fee_schedule,
             )
             if row is not None:
                 account.last_nonce = row.last_nonce

@@ -69,7 +69,8 @@ class Funds:
     ) -> FillAmounts:
         """Return what a fill of `lots` at the trade's price costs, and its fee."""
         instrument = self._listings[order.symbol].instrument
-        rate_ppm = account.maker_ppm if is_maker else account.taker_ppm
+        is_contract = instrument.contract is not None
+        rate_ppm = account.rate_ppm(is_contract=is_contract, is_maker=is_maker)
         cost_units = instrument.cost_units(trade.price_ticks, lots)
         if self.fee_asset(order) == instrument.base.name:
             fee = fee_units(instrument.base_units(lots), rate_ppm)
@@ -107,7 +108,8 @@ class Funds:
             return 0
         opening = request._replace(quantity_lots=opening_lots)
         cost_units = self._cost_units(account, instrument, opening)
-        return margin_units(position, cost_units) + fee_units(cost_units, account.taker_ppm)
+        rate_ppm = account.rate_ppm(is_contract=True, is_maker=False)
+        return margin_units(position, cost_units) + fee_units(cost_units, rate_ppm)
 
     def _cost_units(self, account: Account, instrument: Instrument, request: OrderRequest) -> int:
         if not request.is_market:

@@ -31,6 +31,8 @@ class Rules(NamedTuple):
     """Spot: fees are taken from what the trade brings (a buy's from base), not always in quote."""
     fee_schedule: FeeSchedule = FEE_SCHEDULE
     """(30-day volume from which it holds, taker ppm, maker ppm); an account names its row."""
+    contract_fee_schedule: FeeSchedule | None = None
+    """Of perpetuals, row by row beside the other, where it differs."""
     asset_decimals: Mapping[str, int] = ASSET_DECIMALS
     """Decimals of minor units where they are not 8."""
 

@@ -37,18 +37,25 @@ from venue.websocket import WebSocketSession
 
 PREFIX = "/v5/"
 _KEY = re.compile(r"[\x21-\x7e]{1,256}")
-# (30-day volume, taker ppm, maker ppm): spot of who is no VIP, and VIP 1 to 5.
-FEES = (
+# (30-day volume, taker ppm, maker ppm): VIP 0 to 5 and Supreme; behind that nobody pays less.
+# Source: Bybit's help center, "Bybit trading fees".
+SPOT_FEES = (
     (0, 1_000, 1_000),
     (1_000_000, 800, 675),
     (5_000_000, 775, 650),
     (10_000_000, 750, 625),
     (25_000_000, 600, 500),
     (50_000_000, 500, 400),
-    (100_000_000, 450, 300),
-    (250_000_000, 400, 250),
-    (500_000_000, 300, 200),
-    (1_000_000_000, 150, 50),
+    *((100_000_000, 450, 300),) * 4,
+)
+LINEAR_FEES = (
+    (0, 550, 200),
+    (10_000_000, 400, 180),
+    (25_000_000, 375, 160),
+    (50_000_000, 350, 140),
+    (100_000_000, 320, 120),
+    (250_000_000, 320, 100),
+    *((500_000_000, 300, 0),) * 4,
 )
 
 
@@ -61,7 +68,8 @@ class Bybit(VenueProtocol):
         waiting_orders_max=WAITING_ORDERS_MAX,
         post_only_cancels=True,
         fee_in_received=True,
-        fee_schedule=FEES,
+        fee_schedule=SPOT_FEES,
+        contract_fee_schedule=LINEAR_FEES,
         asset_decimals={},
     )
 

@@ -105,12 +105,17 @@ class AccountEndpoints:
         listings = self._public.listings_of(category)
         if given.get("symbol"):
             listings = [self._public.listing_of(given)]
+        is_contract = category == LINEAR
+        maker, taker = (
+            format_units(account.rate_ppm(is_contract=is_contract, is_maker=is_maker), PPM_DECIMALS)
+            for is_maker in (True, False)
+        )
         rows = [
             {
                 "symbol": self._views[each.symbol].id,
                 "baseCoin": "",
-                "takerFeeRate": format_units(account.taker_ppm, PPM_DECIMALS),
-                "makerFeeRate": format_units(account.maker_ppm, PPM_DECIMALS),
+                "takerFeeRate": taker,
+                "makerFeeRate": maker,
             }
             for each in listings
         ]

@@ -19,6 +19,8 @@ Json = dict[str, object]
 
 _METHODS = ("order.create", "order.amend", "order.cancel")
 _UNANSWERED = (Fault.LOSE_ACK, Fault.HANG)
+# How far back a repeated id is known: a minute of orders at the highest rate of one account.
+IDS_KEPT_MAX = 1_200
 BUSY = (10016, "Internal server error.")
 
 
@@ -39,11 +41,14 @@ class TradeSocket:
         self._orders = orders
         self._limits = limits
         self._accounts: dict[WebSocketSession, Account] = {}
+        self._used: dict[WebSocketSession, dict[str, None]] = {}
+        """The ids of a connection's last requests, oldest first."""
         self._decoder = msgspec.json.Decoder(Message)
 
     def forget(self, session: WebSocketSession) -> None:
         """Forget a connection that is gone."""
         self._accounts.pop(session, None)
+        self._used.pop(session, None)
 
     def revoke_all(self) -> None:
         """Forget who has logged on."""
@@ -110,6 +115,7 @@ class TradeSocket:
             raise BybitError(10404, "op type is not found")
         if session not in self._accounts:
             raise BybitError(10003, "You are not authorized: send auth first")
+        self._check_id(session, message.reqId)
         timestamp = message.header.get("X-BAPI-TIMESTAMP", "")
         window = message.header.get("X-BAPI-RECV-WINDOW", RECEIVE_WINDOW_MS)
         check_time(timestamp, window, now_ns)
@@ -117,7 +123,18 @@ class TradeSocket:
             raise BybitError(10001, "args must hold one order")
         return parse_body(bytes(message.args[0]))
 
+    def _check_id(self, session: WebSocketSession, request_id: str) -> None:
+        used = self._used.setdefault(session, {})
+        if request_id in used:
+            raise BybitError(20006, "reqId is duplicated")
+        if request_id:
+            used[request_id] = None
+        if len(used) > IDS_KEPT_MAX:
+            del used[next(iter(used))]
+
     def _log_on(self, session: WebSocketSession, message: Message, now_ns: int) -> Json:
+        if session in self._accounts:
+            return {"retCode": 20001, "retMsg": "Repeat auth"}
         try:
             given = [bytes(raw).decode().strip('"') for raw in message.args]
             account = authenticate_socket(self._engine.accounts_by_key, given, now_ns)

@@ -118,7 +118,8 @@ class Views:
         """Return an execution; what is told of its order is left out once that is forgotten."""
         numbers = self.numbers
         account = self._engine.exchange.accounts[fill.account]
-        rate_ppm = account.maker_ppm if fill.is_maker else account.taker_ppm
+        is_contract = self.category == LINEAR
+        rate_ppm = account.rate_ppm(is_contract=is_contract, is_maker=fill.is_maker)
         asset = self._engine.assets[fill.fee_asset]
         row: Json = {
             "symbol": self.id,

@@ -137,7 +137,8 @@ AwEHoUQDQgAEtoFJdv2N83fEdfnQQvQzdGc/hyYoeCyvgFLlmmY8/WYLt8TS8hYf
 """
 
 
-def _bybit(address: str) -> dict[str, Any]:
+def bybit_settings(address: str) -> dict[str, Any]:
+    """Return the settings for Bybit's class, which lists spot and linear."""
     rest, socket = f"http://{address}", f"ws://{address}/v5"
     public = {name: f"{socket}/public/{name}" for name in ("spot", "linear")}
     private = {"spot": {"unified": f"{socket}/private"}, "contract": f"{socket}/private"}
@@ -149,7 +150,7 @@ def _bybit(address: str) -> dict[str, Any]:
 
 
 def _bybit_spot(address: str) -> dict[str, Any]:
-    settings = _bybit(address)
+    settings = bybit_settings(address)
     settings["options"]["defaultType"] = "spot"
     return settings
 
@@ -236,7 +237,7 @@ CASES: dict[str, Case] = {
         "bybit",
         "bybit",
         PERPETUAL,
-        _bybit,
+        bybit_settings,
         "unified",
         variant="-linear",
         beside=SPOT,

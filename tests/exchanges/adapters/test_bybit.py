@@ -9,6 +9,7 @@ import trio
 from msgspec.structs import replace
 
 from exchanges.errors import Code, VenueError
+from exchanges.factory import trio_class
 from exchanges.feed import Feed
 from exchanges.types import (
     Balances,
@@ -25,6 +26,7 @@ from exchanges.types import (
     Untrusted,
 )
 from exchanges.venue_client import VenueClient, open_venue
+from tests.exchanges.acceptance.venues import bybit_settings
 from tests.venue.bybit_client import ALICE, Client, Untyped, config, running
 
 SYMBOL = "ETH/USDT"
@@ -299,3 +301,25 @@ async def test_a_wrong_key_is_said_to_be_one() -> None:
             assert refused.value.code is Code.AUTHENTICATION
             async with stranger.watch_executions() as orders:
                 assert (await event(orders, Untrusted)).kind == "disconnected"
+
+
+@pytest.mark.check
+@pytest.mark.parametrize("switch", ["set_sandbox_mode", "enable_demo_trading"])
+async def test_ccxts_switches_for_testnet_and_demo_lead_to_a_box_as_well(switch: str) -> None:
+    async with running() as box:
+        settings = bybit_settings(f"127.0.0.1:{box.port}")
+        hosts = dict.fromkeys(("test", "demotrading"), settings["urls"]["api"])
+        keys = {"apiKey": ALICE.api_key, "secret": ALICE.api_secret, "enableRateLimit": False}
+        exchange = trio_class("bybit")({**settings, **keys, "urls": hosts}, clock=box.clock)
+        getattr(exchange, switch)(True)
+        if switch == "enable_demo_trading":
+            # A demo account's key has no right to ask what it is.
+            await box.admin("faults/arm", {"fault": "refuse", "target": "user/query-api"})
+        async with exchange:
+            assert set(await exchange.load_markets()) == {SYMBOL, f"{SYMBOL}:USDT"}
+            for symbol in exchange.symbols:
+                placed = await exchange.create_order(symbol, "limit", "buy", "0.1", "2400")
+                assert (await exchange.fetch_order(placed["id"], symbol))["status"] == "open"
+            book = await exchange.watch_order_book(SYMBOL, 50)
+            assert book["bids"][0][0] < book["asks"][0][0]
+            assert (await exchange.fetch_balance())["USDT"]["total"] == 10_000

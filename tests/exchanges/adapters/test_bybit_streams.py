@@ -5,6 +5,7 @@ trades, 100 candles, 839 tickers and 758 rates of funding in it; the last are li
 """
 
 import copy
+import functools
 import json
 from collections import Counter
 from typing import Any, NamedTuple, TypeAlias
@@ -55,6 +56,15 @@ class Connection(NamedTuple):
     frames: list[str]
 
 
+class Session(NamedTuple):
+    """A connection and what its frames are read with."""
+
+    category: str
+    connection: Connection
+    instruments: dict[str, Instrument]
+    topics: list[Topic]
+
+
 def connections() -> tuple[dict[str, Connection], Listed]:
     """Return the connections by category, and the rows of instruments by category and id."""
     data = zstandard.ZstdDecompressor().stream_reader(RECORDING.read_bytes()).read()
@@ -94,8 +104,10 @@ def subscribed(instruments: dict[str, Instrument], topics: list[Topic]) -> Bybit
     return streams
 
 
-def replayed(category: str, connection: Connection, listed: Listed) -> Counter[str]:
-    """Return how many events of each kind a connection's frames are."""
+def read_with(
+    category: str, connection: Connection, listed: Listed
+) -> tuple[dict[str, Instrument], list[Topic]]:
+    """Return the instruments of a connection, and our topics for its streams."""
     ids = dict.fromkeys(name.rpartition(".")[2] for name in connection.topics)
     instruments = {
         name: spot_instrument(name, listed[category, name], maker="0", taker="0") for name in ids
@@ -106,6 +118,12 @@ def replayed(category: str, connection: Connection, listed: Listed) -> Counter[s
         detail = {"orderbook": 200, "kline": 60}.get(channel, 0)
         if channel in TOPICS:
             topics.append(Topic(TOPICS[channel], symbol.rpartition(".")[2], detail))
+    return instruments, topics
+
+
+def replayed(category: str, connection: Connection, listed: Listed) -> Counter[str]:
+    """Return how many events of each kind a connection's frames are."""
+    instruments, topics = read_with(category, connection, listed)
     streams = subscribed(instruments, topics)
     if category == "spot":
         # The recorder did not ask for the best prices, without which there is no ticker of ours.
@@ -192,12 +210,13 @@ def places(value: Untyped, path: tuple[Untyped, ...] = ()) -> list[tuple[Untyped
     return [*([path] if path else []), *(each for part in inside for each in part)]
 
 
-@st.composite
-def spoiled(draw: st.DrawFn) -> Untyped:
-    """Return a frame of which some parts are gone or are something else."""
-    message = copy.deepcopy(draw(st.sampled_from(SEEDS)))
+def spoil(draw: st.DrawFn, message: Untyped) -> Untyped:
+    """Take some parts of a frame away, or make them something else."""
     for _ in range(draw(st.integers(0, 2))):
-        *way, last = draw(st.sampled_from(places(message)))
+        found = places(message)
+        if not found:
+            break
+        *way, last = draw(st.sampled_from(found))
         holder: Untyped = message
         for key in way:
             holder = holder[key]
@@ -205,9 +224,13 @@ def spoiled(draw: st.DrawFn) -> Untyped:
             del holder[last]
         else:
             holder[last] = copy.deepcopy(draw(HOSTILE))
-        if not places(message):
-            break
     return message
+
+
+@st.composite
+def spoiled(draw: st.DrawFn) -> Untyped:
+    """Return one of our own frames, spoiled."""
+    return spoil(draw, copy.deepcopy(draw(st.sampled_from(SEEDS))))
 
 
 def is_sound(event: object) -> bool:
@@ -227,15 +250,51 @@ def is_sound(event: object) -> bool:
     return True
 
 
+def hold(streams: BybitStreams, message: Untyped) -> None:
+    """Have a frame read: it is malformed, or what it says is sound."""
+    try:
+        found = streams.decode(message, NOW_NS)
+    except (MalformedFrameError, StreamError):
+        return
+    assert all(is_sound(each.event) for each in found or [] if isinstance(each, Decoded))
+
+
 @given(st.lists(spoiled(), min_size=1, max_size=12))
 def test_spoiled_frames_are_malformed_and_nothing_else(frames: list[Untyped]) -> None:
     streams = subscribed({SYMBOL: INSTRUMENT}, ALL)
     for message in frames:
-        try:
-            found = streams.decode(message, NOW_NS)
-        except (MalformedFrameError, StreamError):
-            continue
-        assert all(is_sound(each.event) for each in found or [] if isinstance(each, Decoded))
+        hold(streams, message)
+
+
+@needs_recording
+@pytest.mark.check
+@given(st.data())
+def test_a_recording_that_is_spoiled_here_and_there(data: st.DataObject) -> None:
+    category, connection, instruments, topics = data.draw(st.sampled_from(sessions()))
+    streams = subscribed(instruments, topics)
+    begin = data.draw(st.integers(0, len(connection.frames) - 30), label=category)
+    # Snapshots came first: without them nothing would be known that could be spoiled.
+    for text in (*connection.frames[:30], *connection.frames[begin : begin + 30]):
+        message: Untyped = json.loads(text)
+        if data.draw(st.integers(0, 9)) == 0:
+            message = data.draw(spoiled_copy(message))
+        hold(streams, message)
+
+
+@st.composite
+def spoiled_copy(draw: st.DrawFn, message: Untyped) -> Untyped:
+    """Return a recorded frame, spoiled."""
+    return spoil(draw, copy.deepcopy(message))
+
+
+@functools.cache
+def sessions() -> list[Session]:
+    """Return what the recording's connections are read with."""
+    found, listed = connections()
+    return [
+        Session(category, connection, *read_with(category, connection, listed))
+        for category, connection in found.items()
+    ]
 
 
 def test_the_seeds_themselves_are_understood() -> None:

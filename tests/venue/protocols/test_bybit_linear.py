@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
 from tests.venue.bybit_client import LINEAR, config, running
@@ -41,7 +42,15 @@ async def test_a_position_from_opening_to_flat() -> None:
         (flat,) = (await alice.get("position/list", **NAMED))["list"]
         assert (flat["side"], flat["size"]) == ("", "0")
         fills = (await alice.get("execution/list", category="linear"))["list"]
-        assert {fill["feeCurrency"] for fill in fills} == {"USDT"}
+        assert {(fill["feeCurrency"], fill["feeRate"]) for fill in fills} == {("USDT", "0.000550")}
+        paid, value = (sum(float(f[name]) for f in fills) for name in ("execFee", "execValue"))
+        assert paid == pytest.approx(value * 0.00055, abs=1e-6)
+        rates = {
+            category: (await alice.get("account/fee-rate", category=category))["list"][0]
+            for category in ("spot", "linear")
+        }
+        assert [rates[each]["takerFeeRate"] for each in rates] == ["0.001000", "0.000550"]
+        assert rates["linear"]["makerFeeRate"] == "0.000200"
         assert (await alice.get("execution/list", category="spot"))["list"] == []
 
 

@@ -1,5 +1,6 @@
 """The sockets: books with their numbers, tickers, candles, an account's streams, orders."""
 
+import itertools
 import json
 
 import pytest
@@ -11,6 +12,7 @@ from tests.venue.bybit_client import LINEAR, SPOT, Client, Untyped, config, runn
 from venue.config import PerpetualConfig
 
 STEP_NS = 300_000_000
+NUMBERS = itertools.count(1)
 
 
 async def moved(alice: Client) -> None:
@@ -209,9 +211,10 @@ async def trade(
     socket: Untyped, alice: Client, op: str, order: Untyped, **more: Untyped
 ) -> Untyped:
     header = {"X-BAPI-TIMESTAMP": str(alice.now_ms), "X-BAPI-RECV-WINDOW": "5000"}
-    message = {"op": op, "reqId": "9", "header": header, "args": [order], **more}
+    number = str(next(NUMBERS))
+    message = {"op": op, "reqId": number, "header": header, "args": [order], **more}
     await socket.send(json.dumps(message))
-    return await hear(socket, reqId="9")
+    return await hear(socket, reqId=message["reqId"])
 
 
 async def test_orders_go_over_the_trade_socket_too() -> None:
@@ -219,6 +222,7 @@ async def test_orders_go_over_the_trade_socket_too() -> None:
     async with running() as alice, alice.websocket("trade") as socket:
         assert (await trade(socket, alice, "order.create", SPOT))["retCode"] == 10003
         assert (await alice.log_on(socket))["retCode"] == 0
+        assert (await alice.log_on(socket))["retCode"] == 20001
         placed = await trade(socket, alice, "order.create", {**SPOT, "orderLinkId": "mine"})
         assert (placed["retCode"], placed["data"]["orderLinkId"]) == (0, "mine")
         assert placed["header"]["X-Bapi-Limit-Status"] == "19"
@@ -230,6 +234,9 @@ async def test_orders_go_over_the_trade_socket_too() -> None:
         poor = {**LINEAR, "qty": "1000"}
         assert (await trade(socket, alice, "order.create", poor))["retCode"] == 110007
         assert (await trade(socket, alice, "order.think", named))["retCode"] == 10404
+        for code in (170213, 20006):
+            again = await trade(socket, alice, "order.cancel", named, reqId="mine")
+            assert again["retCode"] == code
         stale = {"X-BAPI-TIMESTAMP": str(alice.now_ms - 5_001)}
         assert (await trade(socket, alice, "order.create", SPOT, header=stale))["retCode"] == 10002
         await alice.admin("faults/arm", {"fault": "lose_ack", "target": "order.create"})
