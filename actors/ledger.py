@@ -23,7 +23,7 @@ from actors.booking import first_time, handle_fill, handle_update
 from actors.desk import Desk
 from actors.ledger_rows import ROWS_TIMER, record_rows
 from actors.ordering import handle_cancel_intent, handle_exit, handle_intent
-from actors.perpetual import book_funding
+from actors.perpetual import book_funding, book_insurance
 from actors.vault import LedgerState, SleeveBook, configured, total_minor
 from messages.account import FeesTold
 from messages.amends import AmendIntent, OrderAmended
@@ -141,7 +141,9 @@ class Ledger(Actor[LedgerState]):
         """Book what a perpetual's settlement took or gave, by what was held then."""
         desk = Desk(state, ctx)
         is_new = first_time(desk, f"funding/{message.reference}")
-        if is_new and message.amount_minor and not book_funding(desk, message):
+        if is_new and message.insurance:
+            book_insurance(desk, message)
+        elif is_new and message.amount_minor and not book_funding(desk, message):
             desk.page(
                 "funding of nobody's position",
                 f"{message.reference} moved {desk.amount(desk.config.asset, message.amount_minor)} "

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from actors import books as bk
 from actors.desk import Desk
 from actors.positions import margin_minor
-from actors.trades import Holder, book_other_fee
+from actors.trades import Holder, book_other_fee, settle
 from actors.vault import Reservation, SleeveBook, contracts
 from messages.market import Instrument
 from messages.money import FundingSettled
@@ -105,6 +105,25 @@ def split_by_hand(
     if left:
         shares.append((None, left))
     return _parts(fill, shares)
+
+
+def book_insurance(desk: Desk, message: FundingSettled) -> None:
+    """Book what the venue made good after a liquidation: to those for whom suspense paid."""
+    state, asset = desk.state, desk.config.asset
+    instrument = state.instruments.get(message.symbol)
+    left = message.amount_minor
+    for sleeve in state.sleeves.values():
+        share = max(0, min(left, sleeve.owed.get(asset, 0)))
+        if instrument is None or not share:
+            continue
+        holder = Holder.of_sleeve(sleeve, instrument)
+        _earn(desk, holder, asset, share, bk.MARKET, ("insurance", message.reference))
+        holder.position.realised_minor += share
+        settle(desk, holder, instrument, message.reference)
+        left -= share
+    nobody = Holder.suspense(state, message.symbol)
+    _earn(desk, nobody, asset, left, bk.MARKET, ("insurance", message.reference))
+    nobody.position.realised_minor += left
 
 
 def book_funding(desk: Desk, message: FundingSettled) -> bool:

@@ -258,6 +258,8 @@ class FundingReport(msgspec.Struct, frozen=True, kw_only=True):
     reference: str
     """The venue's id of the entry, unique per account."""
     at_ns: int
+    insurance: bool = False
+    """No funding: what a liquidation took beyond the account's money, made good."""
 
 
 class TransferReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,7 +17,7 @@ class VenueTransfer(msgspec.Struct, frozen=True, kw_only=True):
     at_ns: int
 
 
-class VenueFunding(msgspec.Struct, frozen=True, kw_only=True):
+class VenueFunding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a position in a perpetual got (positive) or paid at a settlement."""
 
     symbol: str
@@ -26,6 +26,8 @@ class VenueFunding(msgspec.Struct, frozen=True, kw_only=True):
     reference: str
     """The venue's id of the entry, unique per account."""
     at_ns: int
+    insurance: bool = False
+    """No funding: what a liquidation took beyond the account's money, made good."""
 
 
 class AccountFee(msgspec.Struct, frozen=True, kw_only=True):

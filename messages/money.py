@@ -158,6 +158,8 @@ class FundingSettled(Message, frozen=True, kw_only=True, tag="money.FundingSettl
     reference: str
     at_ns: int
     """When it was settled: those who held the position then pay or get it."""
+    insurance: bool = False
+    """No funding: the venue made good what a liquidation took beyond the account's money."""
 
 
 class SleeveConfigured(Message, frozen=True, kw_only=True, tag="money.SleeveConfigured"):

@@ -123,6 +123,7 @@ def _settled(report: FundingReport, scales: Scales) -> VenueFunding:
         amount_minor=scales.minor(report.asset, report.amount),
         reference=report.reference,
         at_ns=report.at_ns,
+        insurance=report.insurance,
     )
 
 

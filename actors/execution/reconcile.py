@@ -308,6 +308,7 @@ def _tell_funding(state: ReconcileState, ctx: Context) -> None:
             amount_minor=each.amount_minor,
             reference=each.reference,
             at_ns=each.at_ns,
+            insurance=each.insurance,
         )
         ctx.send(ledger, settled)
     state.funding = []

@@ -7,7 +7,6 @@ Sources: developers.binance.com (USD-M futures: trade, account, user data stream
 4.5.90's class.
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -19,13 +18,13 @@ from exchanges.adapters.binance import (
     BinanceAdapter,
     all_rows,
     decimals,
-    spot_rules,
 )
 from exchanges.adapters.binance_listen import ListenKeys
-from exchanges.adapters.binance_streams import STATUS, is_expiry, plain
+from exchanges.adapters.binance_streams import is_expiry, plain
+from exchanges.adapters.binanceusdm_reports import algo_report, order_report, usdm_rules
 from exchanges.adapters.binanceusdm_streams import ALGO_STATUS, UsdmStreams, is_forced
 from exchanges.adapters.wires import OrderWire
-from exchanges.errors import CCXT_RAISES, Code, Reason, Rule, VenueError
+from exchanges.errors import CCXT_RAISES, Code, VenueError
 from exchanges.timestamps import NANOSECONDS_PER_MILLISECOND
 from exchanges.types import (
     AccountFee,
@@ -47,7 +46,7 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 # Income that is no movement of its own: it came with a trade, or is funding.
 _TRADED = ("REALIZED_PNL", "COMMISSION")
-FUNDING = "FUNDING_FEE"
+FUNDING, INSURANCE = "FUNDING_FEE", "INSURANCE_CLEAR"
 # Orders that are not this client's are asked for one by one, to learn whose they are.
 UNKNOWN_ORDERS_MAX = 20
 # The ids of this many orders are remembered: of more than a minute of trading.
@@ -57,28 +56,11 @@ _MARGIN = {"cross": "CROSSED", "isolated": "ISOLATED"}
 _AS_WANTED = ("-4046", "-4059")
 
 
-def _rules() -> tuple[Rule, ...]:
-    # Codes of USD-M. The order matters: the first match decides.
-    words: list[tuple[str, Code, Reason]] = [
-        (r"-2019|-4050|-4051", Code.INSUFFICIENT_FUNDS, ""),
-        (r"-4116|-4111", Code.REJECTED, "duplicate_client_order_id"),
-        (r"-5022", Code.REJECTED, "post_only_would_take"),
-        (r"-5028", Code.REJECTED, "deadline_elapsed"),
-        (r"-4164", Code.REJECTED, "minimum"),
-        (r"-2025|-4045", Code.REJECTED, "limit_of_orders"),
-        (r"-40(03|05|14|16|23|24)|-4131", Code.REJECTED, "off_grid"),
-        (r"-4108|-4109", Code.REJECTED, "market_mode"),
-        (r"-20(20|21|22|24|27)|-40(28|46|47|48|59|61|67|68)|-4136", Code.REJECTED, "other"),
-    ]
-    own = tuple(Rule(pattern=re.compile(p), code=c, reason=r) for p, c, r in words)
-    return own + spot_rules()
-
-
 class BinanceUsdmAdapter(BinanceAdapter):
     """One client of Binance USD-M."""
 
     venue: ClassVar[str] = "binanceusdm"
-    error_rules = _rules()
+    error_rules = usdm_rules()
 
     def __init__(self) -> None:
         super().__init__()
@@ -243,11 +225,14 @@ class BinanceUsdmAdapter(BinanceAdapter):
                 at_ns=_ns(row["time"]),
             )
             for row in rows
-            if row["incomeType"] not in (*_TRADED, FUNDING)
+            if row["incomeType"] not in (*_TRADED, FUNDING, INSURANCE)
         ]
 
     async def fetch_funding(self, exchange: "TrioExchange", since_ns: int) -> list[FundingReport]:
-        rows = await self._income(exchange, since_ns, FUNDING)
+        rows = [
+            *await self._income(exchange, since_ns, FUNDING),
+            *await self._income(exchange, since_ns, INSURANCE),
+        ]
         by_id = {each.venue_symbol: each.symbol for each in self.instruments.values()}
         return [
             FundingReport(
@@ -256,6 +241,7 @@ class BinanceUsdmAdapter(BinanceAdapter):
                 amount=plain(row["income"]),
                 reference=f"{row['symbol']}-{row['tranId']}",
                 at_ns=_ns(row["time"]),
+                insurance=row["incomeType"] == INSURANCE,
             )
             for row in rows
         ]
@@ -403,13 +389,13 @@ class BinanceUsdmAdapter(BinanceAdapter):
 
     def _orders(self, rows: Iterable[Row]) -> list[OrderReport]:
         by_id = {each.venue_symbol: each for each in self.instruments.values()}
-        return [_order(by_id[row["symbol"]], row) for row in rows if row["symbol"] in by_id]
+        return [order_report(by_id[row["symbol"]], row) for row in rows if row["symbol"] in by_id]
 
     def _algos(self, rows: Iterable[Row]) -> list[OrderReport]:
         """Return orders that wait, or ended without their trigger; others are orders by now."""
         by_id = {each.venue_symbol: each for each in self.instruments.values()}
         return [
-            _algo(by_id[row["symbol"]], row)
+            algo_report(by_id[row["symbol"]], row)
             for row in rows
             if row["symbol"] in by_id and row["algoStatus"] in ALGO_STATUS
         ]
@@ -432,46 +418,6 @@ class BinanceUsdmAdapter(BinanceAdapter):
             realised=str(row["realizedPnl"]),
             forced=is_forced(client_order_id),
         )
-
-
-def _order(instrument: Instrument, row: Row) -> OrderReport:
-    is_market = row["type"] == "MARKET" or Decimal(row["price"]) == 0
-    filled = str(row["executedQty"])
-    return OrderReport(
-        venue_order_id=f"{row['symbol']}-{row['orderId']}",
-        client_order_id=row.get("clientOrderId") or None,
-        symbol=instrument.symbol,
-        side="buy" if row["side"] == "BUY" else "sell",
-        type="market" if is_market else "limit",
-        status=STATUS.get(row["status"], "unknown"),
-        quantity=str(row["origQty"]),
-        filled=filled,
-        price=None if is_market else str(row["price"]),
-        average_price=str(row["avgPrice"]) if Decimal(filled) else None,
-        cost=str(row["cumQuote"]),
-        fees=(),
-        created_ns=_ns(row.get("time") or row["updateTime"]),
-        updated_ns=_ns(row["updateTime"]),
-    )
-
-
-def _algo(instrument: Instrument, row: Row) -> OrderReport:
-    return OrderReport(
-        venue_order_id=f"{row['symbol']}-a{row['algoId']}",
-        client_order_id=row.get("clientAlgoId") or None,
-        symbol=instrument.symbol,
-        side="buy" if row["side"] == "BUY" else "sell",
-        type="market",
-        status=ALGO_STATUS[row["algoStatus"]],
-        quantity=str(row["quantity"]),
-        filled="0",
-        price=None,
-        average_price=None,
-        cost="0",
-        fees=(),
-        created_ns=_ns(row["createTime"]),
-        updated_ns=_ns(row["updateTime"]),
-    )
 
 
 async def _settled(

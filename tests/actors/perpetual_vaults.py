@@ -101,13 +101,17 @@ class PerpetualVault(Vault):
         )
         return self.do(Fill(client_order_id=order, fill=fill))
 
-    def settle(self, amount: int, at_ns: int = 1) -> list[Outcome]:
-        """Have the venue pay (or take) funding, and tell the ledger of it."""
+    def settle(self, amount: int, at_ns: int = 1, *, insurance: bool = False) -> list[Outcome]:
+        """Have the venue pay (or take) funding, or make good a loss, and tell the ledger of it."""
         self.settlements += 1
         self.wallet += amount
         return self.do(
             FundingSettled(
-                symbol=SYMBOL, amount_minor=amount, reference=f"F{self.settlements}", at_ns=at_ns
+                symbol=SYMBOL,
+                amount_minor=amount,
+                reference=f"F{self.settlements}",
+                at_ns=at_ns,
+                insurance=insurance,
             )
         )
 

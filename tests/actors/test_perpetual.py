@@ -139,6 +139,12 @@ def test_a_loss_beyond_cash_takes_margin_and_then_suspense(vault: PerpetualVault
     assert vault.state.sleeves["flash"].owed == {"USDT": 509 * USDT}
     assert vault.account(bk.SUSPENSE) == -509 * USDT
     assert vault.state.books.held("USDT") == vault.wallet
+    # The venue's insurance pays some of it: what suspense had advanced comes back.
+    vault.settle(500 * USDT, insurance=True)
+    assert vault.state.sleeves["flash"].owed == {"USDT": 9 * USDT}
+    assert vault.account(bk.SUSPENSE) == -9 * USDT
+    assert vault.state.books.held("USDT") == vault.wallet
+    assert vault.account(bk.FUNDING) == 0
 
 
 def test_guard_is_told_of_a_short_and_its_exit_buys(vault: PerpetualVault) -> None:

@@ -78,6 +78,10 @@ class PerpetualMachine(RuleBasedStateMachine):
         self.vault.settle(amount, at_ns=self.now - ago)
         self.received += amount
 
+    @rule(amount=st.integers(0, 5_000_000))
+    def insurance(self, amount: int) -> None:
+        self.vault.settle(amount, insurance=True)
+
     @precondition(lambda self: self.orders)
     @rule(data=st.data(), state=st.sampled_from(OrderState), filled=st.integers(0, 9_000))
     def update(self, data: st.DataObject, state: OrderState, filled: int) -> None:

@@ -300,3 +300,16 @@ def test_a_box_is_a_simulation() -> None:
     text = "live = true\n" + changed(('environment = "sim"', 'environment = "live"'))
     found = problems(text)
     assert any("a box is a simulation" in problem for problem in found)
+
+
+def test_perpetuals_are_of_a_venue_of_perpetuals_and_only_they_are_sold_short() -> None:
+    perpetual = SHIPPED.replace("ETH/USDT", "ETH/USDT:USDT")
+    right = perpetual.replace('protocol = "kraken"', 'protocol = "binanceusdm"')
+    assert parse(right, "bot.toml", environment()).venues["kraken-sim"].leverage == 1
+    (problem,) = problems(perpetual)
+    assert problem.endswith('"ETH/USDT:USDT": kraken has spot pairs only')
+    (problem,) = problems(changed(('protocol = "kraken"', 'protocol = "binanceusdm"')))
+    wanted = '"ETH/USDT": binanceusdm has perpetuals, like "ETH/USDT:USDT" only'
+    assert problem.endswith(wanted)
+    (problem,) = problems(changed(('style = "flash"', 'style = "flash"\ndirection = "short"')))
+    assert problem.endswith('was "short": only perpetuals can be sold short')

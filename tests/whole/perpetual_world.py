@@ -34,12 +34,29 @@ def perpetual_bot_toml(port: int) -> str:
     return perpetual_toml(standing_toml(port))
 
 
+def risky_toml(text: str) -> str:
+    """Return a configuration whose sleeves take all the leverage there is, and never leave."""
+    for old, new in (
+        (f"leverage = {LEVERAGE}", "leverage = 50"),
+        ('USDT = "5000"', 'USDT = "40000"'),
+        ('USDT = "9000"', 'USDT = "80000"'),
+        ('USDT = "10000"', 'USDT = "1000"'),
+        ('tradeable = "5000"', 'tradeable = "800"'),
+        ("target_ppm = 1_500", "target_ppm = 500_000"),
+        ("stop_ppm = 3_000", "stop_ppm = 400_000"),
+        ("cycle_amplitude_bps = 80.0", "cycle_amplitude_bps = 400.0"),
+    ):
+        text = text.replace(old, new)
+    return text
+
+
 class PerpetualVenue(StandingVenue):
     """`bot venue` speaking USD-M, whose funding is settled every ten seconds."""
 
-    def __init__(self, folder: Path, faults: str = "none") -> None:
+    def __init__(self, folder: Path, faults: str = "none", *, risky: bool = False) -> None:
         super().__init__(folder, faults, lag_ms=0)
-        (folder / "venue.toml").write_text(perpetual_toml(box_toml(faults)))
+        text = perpetual_toml(box_toml(faults))
+        (folder / "venue.toml").write_text(risky_toml(text) if risky else text)
 
     def settlements(self) -> int:
         """Return how often alice paid or got funding."""

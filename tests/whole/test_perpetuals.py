@@ -10,6 +10,7 @@ from tests.whole.perpetual_world import (
     PerpetualVenue,
     perpetual_bot_toml,
     perpetual_differences,
+    risky_toml,
 )
 from tests.whole.processes import Bot, Json, closing
 from tests.whole.two_books import our_books
@@ -44,11 +45,8 @@ def pause_and_compare(bot: Bot, venue: PerpetualVenue) -> None:
     assert perpetual_differences(our_books(bot.folder), venue.ask("books")) == []
 
 
-@pytest.mark.parametrize("faults", ["none", "nasty"])
-def test_it_trades_pays_funding_is_killed_and_its_books_equal_the_venues(
-    tmp_path: Path, faults: str
-) -> None:
-    venue = PerpetualVenue(tmp_path, faults)
+def test_it_trades_pays_funding_is_killed_and_its_books_equal_the_venues(tmp_path: Path) -> None:
+    venue = PerpetualVenue(tmp_path, "nasty")
     with closing(venue):
         venue.begin()
         bot = Bot(tmp_path, perpetual_bot_toml(venue.port))
@@ -91,3 +89,16 @@ def test_a_position_closed_by_hand_while_it_is_down_is_its_sleeves(tmp_path: Pat
         ours = our_books(bot.folder)
     assert ours.balances["USDT", "funding"] != 0
     assert ours.balances.get((SYMBOL, "suspense"), 0) == 0
+
+
+def test_a_liquidation_is_adopted_and_pages(tmp_path: Path) -> None:
+    venue = PerpetualVenue(tmp_path, risky=True)
+    with closing(venue):
+        venue.begin()
+        bot = Bot(tmp_path, risky_toml(perpetual_bot_toml(venue.port)))
+        with closing(bot):
+            bot.begin()
+            bot.until("liquidated", lambda _: "liquidated by the venue" in bot.said(), WAIT_S)
+            assert any(order["by_hand"] for order in venue.ask("books")["orders"])
+            pause_and_compare(bot, venue)
+    assert "its margin did not carry it" in bot.said()

@@ -115,6 +115,20 @@ class VaultsPage(Page):
         return None
 
 
+def _funding(vault: VaultView) -> tuple[tuple[str, str], ...]:
+    """Return what only a vault of perpetuals has."""
+    if not any(":" in sleeve.symbol for sleeve in vault.sleeves):
+        return ()
+    return (("funding", signed(vault.funding)),)
+
+
+def _on_margin(sleeve: SleeveView) -> tuple[tuple[str, str], ...]:
+    """Return what only a position in a perpetual has."""
+    if ":" not in sleeve.symbol:
+        return ()
+    return (("margin", sleeve.margin), ("funding", signed(sleeve.funding)))
+
+
 def _vault_detail(vault: VaultView) -> list[list[Run]]:
     return [
         labelled(
@@ -122,7 +136,7 @@ def _vault_detail(vault: VaultView) -> list[list[Run]]:
                 ("total", f"{vault.total} {vault.asset}"), ("tradeable", vault.tradeable),
                 ("free", vault.remaining), ("reserve", vault.reserve),
                 ("realised", signed(vault.realised)), ("unrealised", signed(vault.unrealised)),
-                ("fees", vault.fees),
+                ("fees", vault.fees), *_funding(vault),
             )
         ),
         labelled(
@@ -148,7 +162,7 @@ def _sleeve_detail(vault: VaultView, sleeve: SleeveView, store: Store) -> list[l
                 ("entry", sleeve.average_entry), ("cash", f"{sleeve.cash} {vault.asset}"),
                 ("held", sleeve.reserved), ("realised", signed(sleeve.realised)),
                 ("unrealised", signed(sleeve.unrealised)), ("swept", sleeve.swept),
-                ("fees", sleeve.fees),
+                ("fees", sleeve.fees), *_on_margin(sleeve),
             )
         ),
         labelled((("sleeve", sleeve.address),)),

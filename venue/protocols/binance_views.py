@@ -1,6 +1,5 @@
 """Orders and trades as Binance's REST APIs show them. Numbers are text."""
 
-from venue.exchange import REASON_LIQUIDATION
 from venue.listing import Listing
 from venue.orders import BUY, Fill, Order
 from venue.protocols.binance_flavor import Flavor
@@ -204,7 +203,8 @@ def client_id(order: Order) -> str:
 
     That of an order by which the venue liquidates says so.
     """
-    if order.reason == REASON_LIQUIDATION and not order.client_order_id:
+    # Nothing else is placed by hand that may only reduce.
+    if order.by_hand and order.reduce_only:
         return f"autoclose-{order.number}"
     return order.client_order_id or order.txid.replace("-", "")
 

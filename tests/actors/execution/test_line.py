@@ -13,12 +13,13 @@ from actors.execution.line import Line, submit_result
 from actors.execution.reads import TRIES_MAX
 from actors.execution.translate import Scales
 from exchanges.errors import Code, VenueError
-from exchanges.types import Balance, TransferReport
+from exchanges.types import Balance, DerivativeTerms, TransferReport
 from messages.account import AccountRead, VenueTransfer
 from messages.amends import Amend, AmendOutcome, AmendResult
 from messages.base import Message
 from messages.money import (
     AccountMode,
+    Alert,
     LineStarted,
     Mode,
     ReadAccount,
@@ -46,8 +47,9 @@ EXITS = AccountMode(user="alice", venue="kraken-sim", mode=Mode.EXITS_ONLY, reas
 OFF = SwitchSet(engaged=False, generation=1)
 
 
-def line_of(client: TinyClient) -> Line:
+def line_of(client: TinyClient, terms: DerivativeTerms | None = None) -> Line:
     return Line(
+        derivatives=terms,
         risk="/risk",
         open_account=client.open,
         scales=Scales({"USDT": 6, "ETH": 8}),
@@ -429,3 +431,31 @@ async def test_what_an_error_says_of_an_amendment(
     client.fails("amend", code)
     async with open_line(client, OFF, ACTIVE) as context:
         assert await amend_result_of(context, amend()) is result
+
+
+async def test_an_account_that_the_venue_does_not_set_up_enters_nothing_and_may_exit(
+    autojump_clock: MockClock,
+) -> None:
+    client = TinyClient()
+    client.fails("prepare", Code.REJECTED)
+    async with running(line_of(client, DerivativeTerms(leverage=5)), LINE) as context:
+        for message in (OFF, ACTIVE):
+            await context.outcome(message)
+        (page,) = [m for m in context.sent_to("/alerts") if isinstance(m, Alert)]
+        assert "does not set up the account as configured" in page.text
+        denied = await result_of(context, submit())
+        assert denied.result is SubmitResult.DENIED
+        assert denied.reason.startswith("the account is not set up: ")
+        left = await result_of(context, submit("order-2", reduces=True))
+        assert left.result is SubmitResult.ACCEPTED
+
+
+async def test_a_setup_without_an_answer_is_asked_again(autojump_clock: MockClock) -> None:
+    client = TinyClient()
+    client.fails("prepare", Code.AMBIGUOUS)
+    async with running(line_of(client, DerivativeTerms(leverage=5)), LINE) as context:
+        for message in (OFF, ACTIVE):
+            await context.outcome(message)
+        await trio.sleep(3)
+        assert client.opened == 2
+        assert (await result_of(context, submit())).result is SubmitResult.ACCEPTED

@@ -9,6 +9,7 @@ from messages.account import (
     AccountSeen,
     FeesTold,
     OrdersStand,
+    VenueFunding,
     VenueTransfer,
 )
 from messages.base import Message
@@ -17,6 +18,7 @@ from messages.money import (
     Acknowledged,
     Alert,
     BooksReported,
+    FundingSettled,
     FundsMoved,
     Mode,
     ReadAccount,
@@ -45,6 +47,8 @@ from tests.actors.trading import (
     venue_order,
 )
 
+PERPETUAL = "ETH/USDT:USDT"
+
 
 def only(messages: list[Message], kind: type[Message]) -> list[Message]:
     return [message for message in messages if isinstance(message, kind)]
@@ -58,10 +62,12 @@ class Account:
         self.venue = {"USDT": 500_000_000, "ETH": 7}
         self.books = {"USDT": 0}
         self.transfers: tuple[VenueTransfer, ...] = ()
+        self.funding: tuple[VenueFunding, ...] = ()
         self.unsettled: tuple[str, ...] = ()
         self.newest_fill_ns = 0
         self.fees: tuple[AccountFee, ...] = ()
         self.told: list[FeesTold] = []
+        self.settled: list[Message] = []
         self.funds: list[FundsMoved] = []
         self.outcomes: list[Outcome] = self.handle(ACCOUNT)
 
@@ -78,7 +84,12 @@ class Account:
     def read(self, question: ReadAccount) -> list[Outcome]:
         """Let the line answer."""
         balances = tuple(
-            VenueBalance(asset=asset, total_minor=total, free_minor=total)
+            VenueBalance(
+                asset=asset,
+                total_minor=total,
+                free_minor=total,
+                scale=4 if asset == PERPETUAL else -1,
+            )
             for asset, total in self.venue.items()
         )
         reading = AccountRead(
@@ -86,6 +97,7 @@ class Account:
             complete=True,
             balances=balances,
             transfers=self.transfers,
+            funding=self.funding,
             fees=self.fees,
             read_ns=self.probe.now_ns,
         )
@@ -102,8 +114,11 @@ class Account:
             unsettled=self.unsettled,
             newest_fill_ns=self.newest_fill_ns,
         )
-        (report,) = only(sent_to(self.handle(stand), LEDGER), ReportBalances)
+        told = sent_to(self.handle(stand), LEDGER)
+        self.settled = only(told, FundingSettled)
+        (report,) = only(told, ReportBalances)
         assert isinstance(report, ReportBalances)
+        assert told.index(report) == len(told) - 1, "it is asked when all has been told"
         return self.handle(
             BooksReported(
                 request_id=report.request_id,
@@ -405,3 +420,44 @@ def test_a_round_without_answers_is_given_up_and_pages() -> None:
     outcomes = account.probe.fire("stuck")
     assert [alert.severity for alert in account.probe.sent(outcomes, Alert)] == [Severity.PAGE]
     assert len(only(sent_to(outcomes, LINE), ReadAccount)) == 1
+
+
+def test_funding_is_told_once_and_behind_the_fills_that_came_before_it() -> None:
+    account = opened()
+    account.funding = (
+        VenueFunding(symbol=PERPETUAL, asset="USDT", amount_minor=-3, reference="F1", at_ns=9),
+    )
+    account.venue["USDT"] -= 3
+    account.books["USDT"] -= 3
+    outcomes = account.round()
+    told = FundingSettled(symbol=PERPETUAL, amount_minor=-3, reference="F1", at_ns=9)
+    assert account.settled == [told]
+    assert account.modes(outcomes) == []
+    account.round()
+    assert account.settled == []
+
+
+def test_funding_before_the_first_reading_is_part_of_what_lay_there() -> None:
+    account = Account()
+    account.funding = (
+        VenueFunding(symbol=PERPETUAL, asset="USDT", amount_minor=-3, reference="F1", at_ns=9),
+    )
+    account.answer(account.outcomes)
+    assert account.settled == []
+
+
+def test_a_position_that_lay_there_pages_and_one_that_differs_counts() -> None:
+    account = Account()
+    account.venue[PERPETUAL] = -25_000
+    (question,) = only(sent_to(account.outcomes, LINE), ReadAccount)
+    assert isinstance(question, ReadAccount)
+    outcomes = account.read(question)
+    (page,) = [a for a in sent_to(outcomes, ALERTS) if isinstance(a, Alert)]
+    assert page.severity is Severity.PAGE
+    assert "already held -2.5 ETH/USDT:USDT" in page.text
+    account = opened()
+    account.venue[PERPETUAL] = 10_000
+    for _ in range(3):
+        outcomes = account.round()
+    (mode,) = [m for m in sent_to(outcomes, RISK) if isinstance(m, AccountMode)]
+    assert "ETH/USDT:USDT: venue 1, books 0, difference 1" in mode.reason

@@ -4,7 +4,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from actors.books import FUNDING
 from actors.execution.order_state import Record
+from actors.vault import funding_minor
 from messages.money import Mode
 from messages.orders import TERMINAL, OrderState
 from tests.whole.matrix.cells import Cell, Operation
@@ -45,7 +47,7 @@ class Findings:
             self.problems.append(f"{len(ledger.orders)} orders still hold money in the ledger")
         if life.store.statistics().quarantined:
             self.problems.append("a message lies in quarantine")
-        left = venue.balances["ETH"] - OUTSIDE_ETH
+        left = venue.balances.get("ETH", 0) - OUTSIDE_ETH
         if cell.operation is Operation.STOP and left:
             self.problems.append(f"the stop left {left} units, and should leave none")
         if cell.operation is Operation.STOP:
@@ -103,6 +105,11 @@ class Findings:
                 self.flagged.append(text)
             else:
                 self.problems.append(text)
+        settled = sum(each.amount for each in venue.funding)
+        if ledger.books.balance("USDT", FUNDING) != -settled:
+            self.problems.append("what was settled is not what lies in the account of funding")
+        if funding_minor(ledger) != settled:
+            self.problems.append("funding was not booked to the sleeve that held the position")
         if not self.flagged and reconcile.mode is not Mode.ACTIVE:
             self.problems.append(f"the account is {reconcile.mode.value}: {reconcile.reason}")
 
@@ -116,7 +123,7 @@ class Findings:
         """Say in a few words what became of it."""
         if self.problems:
             return "FAILED: " + "; ".join(self.problems)
-        moved = [f"moved {each.amount}" for each in venue.transfers]
+        moved = [f"moved {each.amount}" for each in (*venue.transfers, *venue.funding)]
         if self.flagged:
             return "flagged: " + ", ".join(dict.fromkeys(self.flagged))
         return ", ".join([*self.states, *moved]) or "no order"

@@ -135,7 +135,7 @@ class Client:
 
     async def load_instruments(self, *, reload: bool = False) -> list[types.Instrument]:
         await trio.sleep(FLIGHT_S)
-        return [LISTED]
+        return [self._venue.listed]
 
     async def fetch_time_ns(self) -> int:
         raise VenueError(Code.UNAVAILABLE, "matrix", "its clock is not asked for")
@@ -144,8 +144,8 @@ class Client:
         return StreamStatistics(frames=0, events=0, malformed={}, resubscriptions=0, dropped=0)
 
     def instrument(self, symbol: str) -> types.Instrument:
-        assert symbol == LISTED.symbol, "there is one market"
-        return LISTED
+        assert symbol == self._venue.listed.symbol, "there is one market"
+        return self._venue.listed
 
     # --- orders
 
@@ -176,11 +176,14 @@ class Client:
     async def fetch_balances(self) -> types.Balances:
         def act() -> types.Balances:
             held = self._venue.balances
-            eth = f"{held['ETH'] // 10**8}.{held['ETH'] % 10**8:08d}"
+            if self._venue.position is not None:
+                asset, total = self._venue.listed.symbol, _contracts(self._venue.position.lots)
+            else:
+                asset, total = "ETH", f"{held['ETH'] // 10**8}.{held['ETH'] % 10**8:08d}"
             return types.Balances(
                 balances=(
                     types.Balance(asset="USDT", total=usdt(held["USDT"])),
-                    types.Balance(asset="ETH", total=eth),
+                    types.Balance(asset=asset, total=total),
                 ),
                 snapshot=True,
                 received_ns=0,
@@ -205,7 +208,7 @@ class Client:
 
         def act() -> list[types.OrderReport]:
             return [
-                _report(order)
+                _report(order, venue.listed)
                 for order in venue.orders
                 if order.is_open is is_open
                 and venue.is_visible(order.accepted_ns)
@@ -219,7 +222,7 @@ class Client:
 
         def act() -> list[types.FillReport]:
             return [
-                _fill(each)
+                _fill(each, venue.listed)
                 for each in venue.fills
                 if each.at_ns >= since_ns and venue.is_visible(each.at_ns - venue.skew_ns)
             ]
@@ -227,10 +230,23 @@ class Client:
         return await self._network.ask("trades", act)
 
     async def prepare(self, symbols: Sequence[str], terms: types.DerivativeTerms) -> None:
-        """There are no perpetuals here."""
+        """Leave the account as it is."""
 
     async def fetch_funding(self, since_ns: int) -> list[types.FundingReport]:
-        return []
+        def act() -> list[types.FundingReport]:
+            return [
+                types.FundingReport(
+                    symbol=self._venue.listed.symbol,
+                    asset="USDT",
+                    amount=usdt(each.amount),
+                    reference=each.reference,
+                    at_ns=each.at_ns,
+                )
+                for each in self._venue.funding
+                if each.at_ns >= since_ns
+            ]
+
+        return await self._network.ask("funding", act)
 
     async def fetch_fees(self, symbols: Sequence[str]) -> tuple[types.AccountFee, ...]:
         return ()
@@ -281,7 +297,7 @@ class Client:
             await trio.sleep(TOP_EVERY_S)
             bid = self._venue.bid_ticks
             book = types.Book(
-                symbol=LISTED.symbol,
+                symbol=self._venue.listed.symbol,
                 bids=((bid, 50_000),),
                 asks=((bid + 10, 50_000),),
                 snapshot=first,
@@ -305,7 +321,11 @@ def opener(network: Network) -> Callable[[], Any]:
     return open_client
 
 
-def _report(order: Order) -> types.OrderReport:
+def _contracts(lots: int) -> str:
+    return f"-{LISTED.quantity_text(-lots)}" if lots < 0 else LISTED.quantity_text(lots)
+
+
+def _report(order: Order, listed: types.Instrument) -> types.OrderReport:
     ticket = order.ticket
     status = order.status
     if status == "open" and order.filled_lots:
@@ -313,7 +333,7 @@ def _report(order: Order) -> types.OrderReport:
     return types.OrderReport(
         venue_order_id=order.venue_id,
         client_order_id=ticket.client_order_id,
-        symbol=LISTED.symbol,
+        symbol=listed.symbol,
         side=ticket.side,
         type=ticket.type,
         status=status,
@@ -328,12 +348,12 @@ def _report(order: Order) -> types.OrderReport:
     )
 
 
-def _fill(fill: Fill) -> types.FillReport:
+def _fill(fill: Fill, listed: types.Instrument) -> types.FillReport:
     return types.FillReport(
         exec_id=fill.exec_id,
         venue_order_id=fill.order.venue_id,
         client_order_id=None,
-        symbol=LISTED.symbol,
+        symbol=listed.symbol,
         side=fill.order.ticket.side,
         price=LISTED.price_text(fill.ticks),
         quantity=LISTED.quantity_text(fill.lots),
@@ -341,4 +361,5 @@ def _fill(fill: Fill) -> types.FillReport:
         fees=(types.Fee(asset="USDT", amount=usdt(fill.fee)),),
         liquidity="maker",
         at_ns=fill.at_ns,
+        realised=usdt(fill.realised),
     )

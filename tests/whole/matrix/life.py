@@ -17,6 +17,7 @@ import trio
 from msgspec.structs import replace
 from trio.testing import MockClock
 
+from actors.books import is_contract
 from actors.execution.limits import VenueBudget
 from actors.execution.line import Line
 from actors.execution.stream import PrivateStream
@@ -53,6 +54,7 @@ from supervisor.threads import InlineThreads, use
 from tests.actors.venue_client import LISTED
 from tests.whole.matrix.client import Network, opener
 from tests.whole.matrix.order_socket import SocketNetwork, socket_opener
+from tests.whole.matrix.venue import LEVERAGE
 
 VENUE = "/venues/matrix-sim"
 ACCOUNT = f"{VENUE}/accounts/ann"
@@ -114,13 +116,14 @@ class Hand(Strategy):
     step = staticmethod(step)
 
 
-def settings() -> TreeSettings:
+def settings(symbol: str = SYMBOL) -> TreeSettings:
     """Return one user with one vault and one sleeve, whose wishes the test makes."""
+    perpetual = is_contract(symbol)
     sleeve = SleeveSettings(
         name="hand",
         style=SleeveStyle.QUIET,
         strategy=Hand.name,
-        symbols=(SYMBOL,),
+        symbols=(symbol,),
         allocated="4000",
     )
     vault = VaultSettings(
@@ -129,9 +132,10 @@ def settings() -> TreeSettings:
     return TreeSettings(
         venues={
             "matrix-sim": VenueSettings(
-                protocol=Protocol.KRAKEN,
+                protocol=Protocol.BINANCE_USDM if perpetual else Protocol.KRAKEN,
+                leverage=LEVERAGE if perpetual else 1,
                 environment=Environment.SIM,
-                symbols=(SYMBOL,),
+                symbols=(symbol,),
                 rest="http://nowhere",
                 visibility_lag_ms=2_000,
                 submit_expiry_ms=5_000,
@@ -169,7 +173,8 @@ class Life:
         self.store = Store.open(folder, SETTINGS, draw=bytes)
         self.clock = ProcessClock(self.store.newest_ns(), wall=world.now_ns)
         front = (store_child(self.store),)
-        spec = self._hooked(build(settings(), folder, self.clock, front), "")
+        self._symbol = network.venue.listed.symbol
+        spec = self._hooked(build(settings(self._symbol), folder, self.clock, front), "")
         self.system = System(spec, self.store, self.clock)
         self.opened = trio.Event()
         self.reason = ""
@@ -228,14 +233,19 @@ class Life:
         if address.endswith("/line"):
             open_account = socket_opener(self.network) if self.network.by_socket else open_client
             return lambda: Line(
-                RISK, open_account, scales, VenueBudget(20.0, 15), VenueBudget(50.0, 50, kept=0)
+                RISK,
+                open_account,
+                scales,
+                VenueBudget(20.0, 15),
+                VenueBudget(50.0, 50, kept=0),
+                symbols=(self._symbol,) if is_contract(self._symbol) else (),
             )
         if address.endswith("/stream"):
             return lambda: PrivateStream(ORDERS, RECONCILE, ALERTS, open_client, scales)
         if address.endswith("/feed"):
             listeners = (ORDERS, LEDGER, SLEEVE, RISK)
             return lambda: MarketFeed(
-                "matrix-sim", (SYMBOL,), open_client, scales, listeners, ALERTS
+                "matrix-sim", (self._symbol,), open_client, scales, listeners, ALERTS
             )
         return None
 

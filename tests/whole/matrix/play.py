@@ -13,7 +13,7 @@ from actors.execution.reads import TRIES_MAX
 from messages.account import AccountRead, AccountSeen
 from messages.amends import AmendIntent, AmendOrder, AmendOutcome, AmendRequest
 from messages.base import Message
-from messages.money import CancelAll, FundsMoved, Mode, ReconcileNow
+from messages.money import CancelAll, FundingSettled, FundsMoved, Mode, ReconcileNow
 from messages.orders import (
     TERMINAL,
     CancelIntent,
@@ -40,7 +40,6 @@ from tests.whole.matrix.life import (
     ORDERS,
     RECONCILE,
     SECOND_NS,
-    SYMBOL,
     InjectedError,
     Killed,
     Life,
@@ -55,6 +54,7 @@ PART_LOTS = 400
 LIMIT_TICKS = 199_000
 AMENDED = (198_000, 1_500)
 STOP_TICKS = 195_000
+FUNDING_MINOR = 7 * 10**6
 # Longer than an inquiry, an expiry and the visibility lag together take.
 REACH_S = 60.0
 SETTLE_S = 25.0
@@ -66,6 +66,7 @@ WRITE_FAILURES = 3
 # Kills are of the process, not of the machine: nothing needs to reach a disk, and a cell is quick.
 IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a private folder in it
 
+READS = ("transfers", "funding")
 Where = tuple[str, type[Message]]
 
 
@@ -95,6 +96,11 @@ _MOVED: dict[Step, Where | str] = {
     Step.ACK_LOST: (RECONCILE, AccountRead),
     Step.ACK: (RECONCILE, AccountRead),
 }
+_FUNDED: dict[Step, Where | str] = {
+    **_MOVED,
+    Step.DURABLE: (LEDGER, FundingSettled),
+    Step.ACCEPTED: "funding:sent",
+}
 SUBMITS = (Operation.SUBMIT, Operation.WS_SUBMIT)
 POINTS: dict[Operation, dict[Step, Where | str]] = {
     **{key: {**_SUBMIT, Step.BUILT: (LEDGER, Intent)} for key in SUBMITS},
@@ -121,7 +127,7 @@ POINTS: dict[Operation, dict[Step, Where | str]] = {
         Step.ACK: (ORDERS, AmendOutcome),
     },
     Operation.STOP: {**_SUBMIT, Step.BUILT: (LEDGER, ProtectiveExit)},
-    Operation.FUNDING: _MOVED,
+    Operation.FUNDING: _FUNDED,
     Operation.TRANSFER: _MOVED,
 }
 REQUEST = {
@@ -129,7 +135,7 @@ REQUEST = {
     Operation.CANCEL: "cancel",
     Operation.AMEND: "amend",
     Operation.STOP: "submit",
-    Operation.FUNDING: "transfers",
+    Operation.FUNDING: "funding",
     Operation.TRANSFER: "transfers",
 }
 
@@ -142,7 +148,8 @@ class Play:
         self._forge = forge
         self.folder = folder
         self.world = World()
-        self.venue = Venue(self.world.now_ns)
+        kind = Venue.of_perpetuals if cell.operation is Operation.FUNDING else Venue
+        self.venue = kind(self.world.now_ns)
         self.network = self._new_network()
         self.life: Life | None = None
         self.armed = False
@@ -197,7 +204,7 @@ class Play:
         if self.cell.operation in (Operation.CANCEL, Operation.AMEND):
             life.post(LEDGER, self._intent())
             await self._until(lambda: self._is(OrderState.OPEN))
-        elif self.cell.operation is Operation.STOP:
+        elif self.cell.operation in (Operation.STOP, Operation.FUNDING):
             life.post(LEDGER, self._intent(market=True))
             await self._until(lambda: self._is(OrderState.FILLED))
             await trio.sleep(3)
@@ -206,7 +213,7 @@ class Play:
         """Have the network and the venue do what the step is about."""
         step, request = self.cell.step, REQUEST[self.cell.operation]
         if step in (Step.ACK_LOST, Step.FILLED):
-            self.network.lost[request] = TRIES_MAX if request == "transfers" else 1
+            self.network.lost[request] = TRIES_MAX if request in READS else 1
         if step is Step.FILLED:
             self.network.muted = True
             self.network.before[request] = self._fill_before
@@ -243,8 +250,10 @@ class Play:
         elif operation is Operation.STOP:
             self.venue.bid_ticks = STOP_TICKS - 100
         else:
-            kind = "funding" if operation is Operation.FUNDING else "deposit"
-            self.venue.transfer(kind, -7 * 10**6 if kind == "funding" else 250 * 10**6)
+            if operation is Operation.FUNDING:
+                self.venue.settle(-FUNDING_MINOR)
+            else:
+                self.venue.transfer("deposit", 250 * 10**6)
             life.post(RECONCILE, ReconcileNow(operator="test"))
 
     async def _bring_on(self, life: Life) -> None:
@@ -284,7 +293,8 @@ class Play:
         if operation is Operation.STOP:
             return bool(self.venue.orders[-1].ticket.side == "sell")
         assert self.life is not None, "asked of a life"
-        return "T1" in self.life.state(RECONCILE).references
+        reference = "funding:F1" if operation is Operation.FUNDING else "T1"
+        return reference in self.life.state(RECONCILE).references
 
     async def _settle(self, life: Life) -> None:
         """Let everybody behave; end what is open; wait until the books can be compared."""
@@ -333,13 +343,13 @@ class Play:
         return Intent(
             intent_id="wish",
             sleeve="hand",
-            symbol=SYMBOL,
+            symbol=self.venue.listed.symbol,
             side=Side.BUY,
             type=OrderType.MARKET if market else OrderType.LIMIT,
             quantity_lots=LOTS,
             limit_ticks=0 if market else LIMIT_TICKS,
             reference_ticks=200_010,
-            stop_ticks=STOP_TICKS if market else 0,
+            stop_ticks=STOP_TICKS if self.cell.operation is Operation.STOP else 0,
         )
 
     # --- the fault

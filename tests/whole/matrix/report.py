@@ -19,7 +19,7 @@ submit everything from the order desk down to the frames is the bot's own, over 
 memory; when that is cut or says nothing, later orders and cancels take the other way.
 
 A cell says how the orders ended and how many lots filled (1 000 were wished for, 1 500 after an
-amendment; a stop trigger begins with 1 000 bought).
+amendment; a stop trigger and funding begin with 1 000 bought).
 
 - *absent*: it never reached the venue, which was proved by asking; its money is free again.
 - *no order*: the wish was not yet on the disk when the process died; nobody has heard of it.

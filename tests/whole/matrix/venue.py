@@ -7,9 +7,12 @@ orders, what is new is not visible to readings for a while, a final report count
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from msgspec.structs import replace
+
 from exchanges.errors import Code, Reason, VenueError
-from exchanges.types import Execution, ExecutionKind, Fee, OrderStatus, OrderTicket
+from exchanges.types import Execution, ExecutionKind, Fee, Instrument, OrderStatus, OrderTicket
 from tests.actors.venue_client import LISTED
+from venue.positions import Position
 
 SECOND_NS = 1_000_000_000
 VISIBLE_AFTER_NS = SECOND_NS
@@ -19,6 +22,8 @@ LOT_UNITS = 10_000
 # Coins in the account that no vault has: whoever sells twice sells these.
 OUTSIDE_ETH = 10**8
 ENDED = ("filled", "canceled", "expired")
+PERPETUAL = replace(LISTED, symbol="ETH/USDT:USDT")
+LEVERAGE = 5
 
 
 @dataclass
@@ -50,11 +55,12 @@ class Fill:
     cost: int
     fee: int
     at_ns: int
+    realised: int = 0
 
 
 @dataclass
 class Transfer:
-    """One movement that is no trade."""
+    """One movement that is no trade, or one settlement of funding."""
 
     reference: str
     kind: str
@@ -70,6 +76,10 @@ class Venue:
     orders: list[Order] = field(default_factory=list)
     fills: list[Fill] = field(default_factory=list)
     transfers: list[Transfer] = field(default_factory=list)
+    funding: list[Transfer] = field(default_factory=list)
+    listed: Instrument = LISTED
+    position: Position | None = None
+    """Of a venue of perpetuals."""
     balances: dict[str, int] = field(
         default_factory=lambda: {"USDT": 10_000 * 10**6, "ETH": OUTSIDE_ETH}
     )
@@ -79,6 +89,14 @@ class Venue:
     market_lots: int = 10**9
     """What stands at the best price: market orders fill no more."""
     listeners: list[Callable[[Execution], None]] = field(default_factory=list)
+
+    @classmethod
+    def of_perpetuals(cls, now_ns: Callable[[], int]) -> "Venue":
+        """Return one that lists a perpetual; contracts lie among the balances, in lots."""
+        symbol = PERPETUAL.symbol
+        position = Position(account=1, symbol=symbol, leverage=LEVERAGE)
+        balances = {"USDT": 10_000 * 10**6, symbol: 0}
+        return cls(now_ns, listed=PERPETUAL, position=position, balances=balances)
 
     def clock_ns(self) -> int:
         """Return what its clock says."""
@@ -92,7 +110,7 @@ class Venue:
             o.is_open and o.ticket.client_order_id == ticket.client_order_id for o in self.orders
         ):
             raise refusal("duplicate cl_ord_id", reason="duplicate_client_order_id")
-        if ticket.side == "sell" and ticket.quantity_lots * LOT_UNITS > self.balances["ETH"]:
+        if ticket.side == "sell" and ticket.quantity_lots > self._sellable_lots():
             raise VenueError(Code.INSUFFICIENT_FUNDS, "matrix", "insufficient funds")
         order = Order(
             venue_id=f"V{len(self.orders) + 1}",
@@ -141,12 +159,30 @@ class Venue:
         )
         self.fills.append(fill)
         order.filled_lots += lots
-        sign = 1 if order.ticket.side == "buy" else -1
-        self.balances["ETH"] += sign * lots * LOT_UNITS
-        self.balances["USDT"] -= sign * cost + fill.fee
+        self._book(fill, 1 if order.ticket.side == "buy" else -1)
         if order.filled_lots == order.quantity_lots:
             self._close(order, "filled")
         self._tell(order, "fill", fill)
+
+    def _book(self, fill: Fill, sign: int) -> None:
+        if self.position is None:
+            self.balances["ETH"] += sign * fill.lots * LOT_UNITS
+            self.balances["USDT"] -= sign * fill.cost + fill.fee
+            return
+        fill.realised = self.position.fill(sign, fill.lots, fill.cost, fill.at_ns)
+        self.balances["USDT"] += fill.realised - fill.fee
+        self.balances[self.listed.symbol] = self.position.lots
+
+    def _sellable_lots(self) -> int:
+        if self.position is not None:
+            return max(0, self.position.lots)
+        return self.balances["ETH"] // LOT_UNITS
+
+    def settle(self, amount: int) -> None:
+        """Have the position pay (below zero) or get funding."""
+        self.balances["USDT"] += amount
+        reference = f"F{len(self.funding) + 1}"
+        self.funding.append(Transfer(reference, "funding", amount, self.clock_ns()))
 
     def transfer(self, kind: str, amount: int) -> None:
         """Move money in or out."""
@@ -178,7 +214,7 @@ class Venue:
             kind=kind,
             venue_order_id=order.venue_id,
             client_order_id=order.ticket.client_order_id,
-            symbol=LISTED.symbol,
+            symbol=self.listed.symbol,
             side=order.ticket.side,
             status=status,
             at_ns=self.clock_ns(),
@@ -192,6 +228,7 @@ class Venue:
             last_quantity=LISTED.quantity_text(fill.lots) if fill else "",
             fees=(Fee(asset="USDT", amount=usdt(fill.fee)),) if fill else (),
             liquidity="maker",
+            realised=usdt(fill.realised) if fill else "0",
         )
         for listener in list(self.listeners):
             listener(report)
