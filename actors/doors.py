@@ -22,6 +22,8 @@ LOOPBACK = "127.0.0.1"
 # Where a box serves its public and its private socket, by protocol: in the form that the venue's
 # adapter takes addresses.
 SOCKET_PATHS = {
+    # KuCoin says itself where its sockets are.
+    "kucoin": ("/endpoint", "/endpoint"),
     "kraken": ("/v2", "/v2"),
     "binance": ("/stream/ws", "/ws-api/v3"),
     "binanceus": ("/stream/ws", "/stream/ws"),

@@ -49,6 +49,13 @@ _BINANCE_SPOT = Capabilities(
 
 # Sources: the venues' own pages, as docs/venues.md lists them.
 CAPABILITIES: dict[str, Capabilities] = {
+    # An order that is altered or that fires becomes another there, with an id of its own.
+    "kucoin": Capabilities(
+        post_only=Support.NATIVE,
+        immediate_or_cancel=Support.NATIVE,
+        expiry=Support.NATIVE,
+        paper=Support.EMULATED,
+    ),
     "binance": msgspec.structs.replace(_BINANCE_SPOT, websocket_orders=Support.NATIVE),
     "binanceus": _BINANCE_SPOT,
     # Its triggers are orders of another kind, whose ids change when they fire: guard holds them.

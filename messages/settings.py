@@ -56,6 +56,7 @@ class Protocol(Enum):
     """The protocols that adapters speak."""
 
     KRAKEN = "kraken"
+    KUCOIN = "kucoin"
     BINANCE = "binance"
     BINANCE_US = "binanceus"
     BINANCE_USDM = "binanceusdm"

@@ -8,6 +8,7 @@ from exchanges.adapters.binanceus import BinanceUsAdapter
 from exchanges.adapters.binanceusdm import BinanceUsdmAdapter
 from exchanges.adapters.bybit import BybitAdapter
 from exchanges.adapters.kraken import KrakenAdapter
+from exchanges.adapters.kucoin import KucoinAdapter
 from exchanges.adapters.okx import OkxAdapter
 
 _ADAPTERS: dict[str, Callable[[], Adapter]] = {
@@ -16,6 +17,7 @@ _ADAPTERS: dict[str, Callable[[], Adapter]] = {
     "binanceusdm": BinanceUsdmAdapter,
     "bybit": BybitAdapter,
     "kraken": KrakenAdapter,
+    "kucoin": KucoinAdapter,
     "okx": OkxAdapter,
 }
 

@@ -141,6 +141,29 @@ def test_a_bot_trades_elsewhere_as_it_does_on_kraken(
         assert our_books(bot.folder).problems == []
 
 
+def sides(bot: Bot) -> set[str]:
+    return {fill["side"] for fill in bot.ask("fills")}
+
+
+@pytest.mark.check
+@pytest.mark.parametrize(("protocol", "faults"), [("kucoin", "none"), ("kucoin", "nasty")])
+def test_a_bot_trades_where_the_stream_tells_no_fills(
+    tmp_path: Path, protocol: str, faults: str
+) -> None:
+    toml = box_toml(faults).replace("kraken", protocol).replace("ETH = 10", "ETH = 8")
+    bot = Bot(tmp_path, toml)
+    with closing(bot):
+        bot.begin()
+        bot.until("bought and sold", lambda _: sides(bot) == {"buy", "sell"}, TRADED_S)
+        assert fee_assets(bot) == {"USDT"}
+        assert bot.verb("pause")[0] == 0
+        bot.until("without orders", lambda s: s["orders_open"] == 0, TRADED_S)
+        if faults == "none":
+            assert bot.verb("ledger", "reconcile")[0] == 0
+        assert bot.stop() == 0, bot.said()
+        assert our_books(bot.folder).problems == []
+
+
 def second_is_refused(bot: Bot) -> None:
     """Start a second process on the same folder: it exits 7 and names the first."""
     assert bot.process is not None

@@ -33,8 +33,8 @@ from venue.websocket import WebSocketSession
 _UNAVAILABLE = 503
 _BULLETS = ("bullet-public", "bullet-private")
 _VERSION_PARTS = 2  # `api` and `v1`
-# (30-day volume, taker ppm, maker ppm): ccxt's table for spot of KuCoin's levels 0 to 8, its
-# volumes in BTC taken at 100 000 USD. Levels with a rebate for makers are left out.
+# (30-day volume, taker ppm, maker ppm): ccxt's table for spot of KuCoin's levels 0 to 12, its
+# volumes in BTC taken at 100 000 USD. A maker's rebate is 0 here.
 FEES = (
     (0, 1_000, 1_000),
     (5_000_000, 1_000, 900),
@@ -44,6 +44,11 @@ FEES = (
     (200_000_000, 700, 0),
     (400_000_000, 600, 0),
     (800_000_000, 500, 0),
+    (1_500_000_000, 450, 0),
+    (2_500_000_000, 400, 0),
+    (4_000_000_000, 350, 0),
+    (6_000_000_000, 300, 0),
+    (8_000_000_000, 250, 0),
 )
 
 

@@ -17,6 +17,8 @@ Method = Callable[[Account, Parameters, int], Answer]
 ACCOUNT_TYPE = "trade_hf"
 PAGE_ROWS = 50
 PAGE_ROWS_MAX = 500
+LEDGER_ROWS = 100
+LEDGER_ROWS_MAX = 200
 
 
 class AccountEndpoints:
@@ -33,6 +35,7 @@ class AccountEndpoints:
             ("GET", "margin/symbols"): self._margin_symbols,
             ("GET", "isolated/symbols"): self._isolated_symbols,
             ("GET", "accounts"): self._accounts,
+            ("GET", "hf/accounts/ledgers"): self._ledgers,
             ("GET", "base-fee"): self._base_fee,
             ("GET", "trade-fees"): self._trade_fees,
             ("GET", "deposits"): self._deposits,
@@ -78,6 +81,38 @@ class AccountEndpoints:
             if name in account.balances and wanted in ("", name)
         ]
 
+    def _ledgers(self, account: Account, given: Parameters, now_ns: int) -> list[Json]:
+        """Return what moved the balances, newest first; `lastId` of one page asks for the next."""
+        start_ns, end_ns = span(given)
+        last_id = parsing.whole_number(given, "lastId", 0)
+        limit = parsing.whole_number(given, "limit", LEDGER_ROWS)
+        rows = [
+            self._ledger(entry)
+            for entry in reversed(self._records.ledger.values())
+            if entry.account == account.number
+            and (last_id == 0 or entry.number < last_id)
+            and start_ns <= entry.at_ns < end_ns
+            and given.get("bizType", "") in ("", _business(entry))
+            and given.get("currency", "") in ("", entry.asset)
+        ]
+        return rows[: max(1, min(limit, LEDGER_ROWS_MAX))]
+
+    def _ledger(self, entry: LedgerEntry) -> Json:
+        asset = self._engine.assets[entry.asset]
+        return {
+            "id": str(entry.number),
+            "currency": entry.asset,
+            "amount": asset.format(abs(entry.amount_units)),
+            "fee": asset.format(entry.fee_units),
+            "tax": "0",
+            "balance": asset.format(entry.balance_units),
+            "accountType": "TRADE_HF",
+            "bizType": _business(entry),
+            "direction": "in" if entry.amount_units > 0 else "out",
+            "createdAt": milliseconds(entry.at_ns),
+            "context": "{}",
+        }
+
     def _base_fee(self, account: Account, given: Parameters, now_ns: int) -> Json:
         return _rates(account)
 
@@ -119,6 +154,11 @@ class AccountEndpoints:
 def account_id(account: Account, asset: str) -> str:
     """Return the id of an account's balance of one asset."""
     return f"5{account.number:07x}{asset.encode().hex()[:16]:0>16}"
+
+
+def _business(entry: LedgerEntry) -> str:
+    """Return KuCoin's word: what comes to an account for trading comes from another account."""
+    return "TRADE_EXCHANGE" if entry.kind == "trade" else "TRANSFER"
 
 
 def _rates(account: Account) -> Json:

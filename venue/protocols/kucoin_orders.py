@@ -17,7 +17,7 @@ from venue.orders import (
     TriggerKind,
 )
 from venue.protocols.kucoin_errors import KucoinError, invalid
-from venue.protocols.kucoin_names import SECOND_NS
+from venue.protocols.kucoin_names import MS_NS, SECOND_NS
 
 CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _TIMES = {
@@ -52,6 +52,7 @@ def order_request(
         raise invalid("type is invalid")
     is_market = kind == "market"
     _refuse_unsupported(given)
+    _refuse_late(given, now_ns)
     lasting = _time_in_force(given, now_ns, is_market=is_market)
     ticks = 0 if is_market else price_ticks(listing.instrument, "price", given.get("price", ""))
     return OrderRequest(
@@ -155,6 +156,14 @@ def _flag(given: Parameters, name: str) -> bool:
     if text not in ("true", "false"):
         raise invalid(f"{name} is invalid")
     return text == "true"
+
+
+def _refuse_late(given: Parameters, now_ns: int) -> None:
+    """Refuse what comes later than its sender allows."""
+    window_ms = whole_number(given, "allowMaxTimeWindow", 0)
+    sent_ms = whole_number(given, "clientTimestamp", 0)
+    if window_ms and now_ns > (sent_ms + window_ms) * MS_NS:
+        raise KucoinError("126041", "clientTimestamp + allowMaxTimeWindow has passed")
 
 
 def _refuse_unsupported(given: Parameters) -> None:

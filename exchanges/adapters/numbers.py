@@ -1,0 +1,74 @@
+"""How venues write numbers and times, read for the adapters that share the way."""
+
+import re
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from exchanges.grid import OffGridError, grid
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND_DIGITS = 9
+NANOSECONDS_PER_SECOND = 1_000_000_000
+NANOSECONDS_PER_MILLISECOND = 1_000_000
+# What an int64 can hold, with room for sums.
+QUANTITY_LOTS_MAX = 1 << 60
+_PLAIN = re.compile(r"[0-9]{1,20}\.[0-9]{1,40}")
+
+
+def plain(number: object) -> str:
+    """Return a decimal as text without an exponent and without trailing zeros."""
+    value = Decimal(str(number))
+    return format(value.normalize(), "f") if value else "0"
+
+
+def decimals(step: Decimal) -> int:
+    """Return how many digits a step has behind the point."""
+    exponent = step.normalize().as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0
+
+
+def whole_lots(lot_size: str, text: str) -> int:
+    """Return a quantity of market data in lots; what is below a lot is nobody's order.
+
+    Books of some venues hold dust that is finer than what orders may have. Raises `OffGridError`
+    for what is no quantity at all.
+    """
+    try:
+        return grid(lot_size).units(text)
+    except OffGridError:
+        if not _PLAIN.fullmatch(text):
+            raise
+        lots = Decimal(text) / Decimal(lot_size)
+        if lots > QUANTITY_LOTS_MAX:
+            raise
+        return int(lots)
+
+
+def is_zero(text: str) -> bool:
+    """Whether a number's text says 0."""
+    return not text.strip("0.")
+
+
+def ns_of_ms(milliseconds: object) -> int:
+    """Return a time in milliseconds as nanoseconds."""
+    return int(str(milliseconds)) * NANOSECONDS_PER_MILLISECOND
+
+
+def ns_of_text(text: str) -> int:
+    """Return an RFC 3339 time, with up to nine digits behind the second. Raises `ValueError`."""
+    whole, _, rest = text.partition(".")
+    digits = rest.rstrip("Z") if rest else ""
+    if digits and not digits.isdigit():
+        raise ValueError(f"{text!r} is not a time in UTC")
+    at = datetime.fromisoformat(whole.rstrip("Z")).replace(tzinfo=UTC)
+    since = at - _EPOCH
+    seconds = since.days * 86_400 + since.seconds
+    return seconds * NANOSECONDS_PER_SECOND + int(
+        digits[:_SECOND_DIGITS].ljust(_SECOND_DIGITS, "0")
+    )
+
+
+def text_of_ns(at_ns: int) -> str:
+    """Return a time as RFC 3339 with microseconds, in UTC."""
+    at = datetime.fromtimestamp(at_ns // NANOSECONDS_PER_SECOND, UTC)
+    return f"{at:%Y-%m-%dT%H:%M:%S}.{at_ns % NANOSECONDS_PER_SECOND // 1_000:06d}Z"
