@@ -24,6 +24,7 @@ LOOPBACK = "127.0.0.1"
 SOCKET_PATHS = {
     # KuCoin says itself where its sockets are.
     "kucoin": ("/endpoint", "/endpoint"),
+    "coinbase": ("/", "/"),
     "kraken": ("/v2", "/v2"),
     "binance": ("/stream/ws", "/ws-api/v3"),
     "binanceus": ("/stream/ws", "/stream/ws"),

@@ -61,13 +61,14 @@ PERIOD_NS = 10 * 1_000_000_000
 # Requests per second, and at once. Kraken counts orders apart from reads and far more generously;
 # of reads its tiers allow an account 15 or 20, and forget one every one to three seconds. Two are
 # left for what is not the line's: the private stream's tokens.
-# KuCoin allows 4 000 of weight in 30 s, where an order costs 1.
+# KuCoin allows 4 000 of weight in 30 s, where an order costs 1; Coinbase 30 requests a second.
 # Binance allows 100 orders in ten seconds and 6 000 of weight a minute, Binance.US 1 200; a read of
 # history costs 20. Bybit allows an account 20 spot orders a second.
 # OKX counts each endpoint by itself, the scarcest of those used at 5 a second.
 BUDGETS = {
     Protocol.KRAKEN: (5.0, 15),
     Protocol.KUCOIN: (10.0, 30),
+    Protocol.COINBASE: (10.0, 20),
     Protocol.BINANCE: (5.0, 15),
     Protocol.BINANCE_US: (5.0, 15),
     Protocol.BINANCE_USDM: (5.0, 15),

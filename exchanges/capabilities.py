@@ -49,6 +49,13 @@ _BINANCE_SPOT = Capabilities(
 
 # Sources: the venues' own pages, as docs/venues.md lists them.
 CAPABILITIES: dict[str, Capabilities] = {
+    # Of what its edit makes of an order that has filled in part, its pages say nothing.
+    "coinbase": Capabilities(
+        post_only=Support.NATIVE,
+        immediate_or_cancel=Support.NATIVE,
+        expiry=Support.NATIVE,
+        paper=Support.EMULATED,
+    ),
     # An order that is altered or that fires becomes another there, with an id of its own.
     "kucoin": Capabilities(
         post_only=Support.NATIVE,

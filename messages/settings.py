@@ -57,6 +57,7 @@ class Protocol(Enum):
 
     KRAKEN = "kraken"
     KUCOIN = "kucoin"
+    COINBASE = "coinbase"
     BINANCE = "binance"
     BINANCE_US = "binanceus"
     BINANCE_USDM = "binanceusdm"

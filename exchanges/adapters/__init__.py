@@ -7,6 +7,7 @@ from exchanges.adapters.binance import BinanceAdapter
 from exchanges.adapters.binanceus import BinanceUsAdapter
 from exchanges.adapters.binanceusdm import BinanceUsdmAdapter
 from exchanges.adapters.bybit import BybitAdapter
+from exchanges.adapters.coinbase import CoinbaseAdapter
 from exchanges.adapters.kraken import KrakenAdapter
 from exchanges.adapters.kucoin import KucoinAdapter
 from exchanges.adapters.okx import OkxAdapter
@@ -16,6 +17,7 @@ _ADAPTERS: dict[str, Callable[[], Adapter]] = {
     "binanceus": BinanceUsAdapter,
     "binanceusdm": BinanceUsdmAdapter,
     "bybit": BybitAdapter,
+    "coinbase": CoinbaseAdapter,
     "kraken": KrakenAdapter,
     "kucoin": KucoinAdapter,
     "okx": OkxAdapter,

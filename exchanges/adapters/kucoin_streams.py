@@ -20,7 +20,8 @@ from exchanges.adapters.base import (
     Subscription,
     Topic,
 )
-from exchanges.adapters.kucoin_book import GapError, NumberedBook
+from exchanges.adapters.known_book import GapError
+from exchanges.adapters.kucoin_book import NumberedBook
 from exchanges.adapters.numbers import (
     NANOSECONDS_PER_SECOND,
     is_zero,

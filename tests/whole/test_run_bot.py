@@ -146,12 +146,14 @@ def sides(bot: Bot) -> set[str]:
 
 
 @pytest.mark.check
-@pytest.mark.parametrize(("protocol", "faults"), [("kucoin", "none"), ("kucoin", "nasty")])
+@pytest.mark.parametrize("protocol", ["kucoin", "coinbase"])
+@pytest.mark.parametrize("faults", ["none", "nasty"])
 def test_a_bot_trades_where_the_stream_tells_no_fills(
     tmp_path: Path, protocol: str, faults: str
 ) -> None:
     toml = box_toml(faults).replace("kraken", protocol).replace("ETH = 10", "ETH = 8")
-    bot = Bot(tmp_path, toml)
+    # The best tier of Coinbase's.
+    bot = Bot(tmp_path, toml.replace("fee_tier = 9", "fee_tier = 8"))
     with closing(bot):
         bot.begin()
         bot.until("bought and sold", lambda _: sides(bot) == {"buy", "sell"}, TRADED_S)

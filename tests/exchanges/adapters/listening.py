@@ -5,11 +5,19 @@ from typing import Any, Protocol, TypeAlias
 import trio
 
 from exchanges.feed import Feed
-from exchanges.types import OrderTicket
+from exchanges.types import Instrument, OrderTicket
 from supervisor.clock import ManualClock
 
 # What a test passes on, or hears.
 Untyped: TypeAlias = Any
+
+
+# Prices and sizes in whole numbers.
+LISTED = Instrument(
+    symbol="A/B", venue_symbol="A-B", base="A", quote="B", tick_size="1", lot_size="1",
+    price_decimals=0, quantity_decimals=0, min_quantity_lots=1, min_notional="0",
+    maker_fee="0", taker_fee="0",
+)  # fmt: skip
 
 
 class Box(Protocol):

@@ -4,15 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exchanges.adapters.kucoin_book import SNAPSHOT_LEVELS, GapError, NumberedBook
-from exchanges.types import Instrument
-from tests.exchanges.adapters.listening import Untyped
-
-LISTED = Instrument(
-    symbol="A/B", venue_symbol="A-B", base="A", quote="B", tick_size="1", lot_size="1",
-    price_decimals=0, quantity_decimals=0, min_quantity_lots=1, min_notional="0",
-    maker_fee="0", taker_fee="0",
-)  # fmt: skip
+from exchanges.adapters.known_book import GapError
+from exchanges.adapters.kucoin_book import SNAPSHOT_LEVELS, NumberedBook
+from tests.exchanges.adapters.listening import LISTED, Untyped
 
 
 def change(first: int, bids: Untyped = (), asks: Untyped = (), last: int = 0) -> Untyped:
@@ -69,18 +63,11 @@ def test_numbers_without_a_price_are_used_up() -> None:
 def test_beyond_a_snapshot_that_is_cut_nothing_is_known() -> None:
     bids = [(1_000 - at, 1) for at in range(SNAPSHOT_LEVELS)]
     asks = [(1_001 + at, 1) for at in range(SNAPSHOT_LEVELS)]
-    book = NumberedBook(LISTED, SNAPSHOT_LEVELS - 1)
-    book.begin(snapshot(0, bids, asks))
-    assert book.change(change(1, [(899, 1)], [(1_102, 1)]))
-    assert book.sides() == (tuple(bids[:-1]), tuple(asks[:-1]))
-    book.change(change(3, [(1_000, 0)]))
-    assert len(book.sides()[0]) == SNAPSHOT_LEVELS - 1
-    with pytest.raises(GapError, match="still known"):
-        book.change(change(4, [(999, 0)])) and book.sides()
-    whole = NumberedBook(LISTED, SNAPSHOT_LEVELS + 1)
-    whole.begin(snapshot(0, bids, asks), is_whole=True)
-    whole.change(change(1, [(899, 1)], [(1_102, 1)]))
-    assert whole.sides()[0][-1] == (899, 1)
+    for is_whole, worst in ((False, 901), (True, 899)):
+        book = NumberedBook(LISTED, SNAPSHOT_LEVELS + is_whole)
+        book.begin(snapshot(0, bids, asks), is_whole=is_whole)
+        book.change(change(1, [(899, 1)], [(1_102, 1)]))
+        assert book.sides()[0][-1] == (worst, 1)
 
 
 LEVEL = st.tuples(st.booleans(), st.integers(1, 20), st.integers(0, 3))
