@@ -8,7 +8,7 @@ import trio
 from msgspec.structs import replace
 
 from actors.books import is_contract
-from exchanges.types import Credentials, DerivativeTerms, Endpoints
+from exchanges.types import Credentials, DerivativeTerms, Endpoints, FrameHook
 from exchanges.venue_client import VenueClient, open_venue
 from messages.settings import OrderEntry, VenueSettings
 from supervisor.clock import Clock
@@ -77,17 +77,21 @@ class Door:
         self,
         credentials: Callable[[], Credentials] | None = None,
         order_entry: OrderEntry = OrderEntry.REST,
+        on_frame: FrameHook | None = None,
     ) -> Callable[[], AbstractAsyncContextManager[VenueClient]]:
         """Return what opens a client of this venue, each time a new one.
 
         Requests are not paced here: the lines share the venue's budget. `order_entry` is for a
         client that places orders.
         """
-        return lambda: self._open(credentials, order_entry)
+        return lambda: self._open(credentials, order_entry, on_frame)
 
     @asynccontextmanager
     async def _open(
-        self, credentials: Callable[[], Credentials] | None, order_entry: OrderEntry
+        self,
+        credentials: Callable[[], Credentials] | None,
+        order_entry: OrderEntry,
+        on_frame: FrameHook | None,
     ) -> AsyncIterator[VenueClient]:
         await self._opened.wait()
         client = open_venue(
@@ -98,6 +102,7 @@ class Door:
             proxy_url=self._proxy_url,
             rate_limited=False,
             order_entry=order_entry,
+            on_frame=on_frame,
         )
         client.trades_only(self._symbols)
         async with client:

@@ -6,7 +6,7 @@ root  one_for_one
 ├─ venues  bulkhead ─▶ <venue> one_for_one
 │              ├─ box               an embedded exchange, where one is configured
 │              ├─ paper             another one, whose prices are those of a real venue
-│              ├─ public ─▶ feed
+│              ├─ public rest_for_one ─▶ capture (where it is on), feed
 │              └─ accounts bulkhead ─▶ <user> rest_for_one ─▶ line, stream, orders, reconcile
 └─ users   bulkhead ─▶ <user> bulkhead ─▶ vaults bulkhead ─▶ <venue>-<asset> rest_for_one
                                               └─▶ ledger, guard, sleeves one_for_one ─▶ <name>…
@@ -27,6 +27,8 @@ from actors.execution.orders import Orders
 from actors.execution.reconcile import Reconcile
 from actors.execution.stream import PrivateStream
 from actors.execution.translate import Scales
+from actors.feeds.capture import Capture, Tape
+from actors.feeds.segments import FORMAT, Head
 from actors.feeds.stream import MarketFeed
 from actors.guard import Guard
 from actors.ledger import Ledger
@@ -40,6 +42,7 @@ from messages.settings import (
     KEYLESS,
     PAPER_BALANCE,
     BoxSettings,
+    CaptureSettings,
     Environment,
     Protocol,
     RateTier,
@@ -156,6 +159,7 @@ class _Assembly:
         self._doors: dict[str, Door] = {}
         self._desks: dict[str, Door] = {}
         """Where orders go that are filled on paper, while `_doors` lead to the prices."""
+        self._tapes: dict[str, Tape] = {}
         self._budgets: dict[str, VenueBudget] = {}
         self._reads: dict[tuple[str, str], VenueBudget] = {}
 
@@ -224,19 +228,25 @@ class _Assembly:
             own = Door(venue.protocol.value, None, self._clock, symbols=venue.symbols)
             desk = self._desks.setdefault(name, own)
             children.append(ChildSpec(name="paper", start=self._paper(name, door, desk)))
+        tape = None
+        market: list[ChildSpec] = []
+        if venue.capture is not None:
+            tape = self._tapes.setdefault(name, Tape(self._clock))
+            market.append(self._capture(name, venue, venue.capture, tape))
         feed = partial(
             MarketFeed,
             venue=name,
             symbols=venue.symbols,
-            open_public=door.opener(),
+            open_public=door.opener(on_frame=tape.frame if tape is not None else None),
             scales=self._scales,
             listeners=self._wiring.listeners(name),
             alerts=ALERTS,
+            merged=venue.merged,
         )
         public = _supervisor(
             name="public",
             strategy=Strategy.REST_FOR_ONE,
-            children=(ChildSpec(name="feed", start=feed),),
+            children=(*market, ChildSpec(name="feed", start=feed)),
         )
         budget = self._budgets.setdefault(name, VenueBudget(*BUDGETS[venue.protocol]))
         accounts = _supervisor(
@@ -275,6 +285,16 @@ class _Assembly:
             data_file=self._folder / f"{name}.db",
         )
         return partial(PaperPort, place, door.opener(), self._clock, desk)
+
+    def _capture(
+        self, name: str, venue: VenueSettings, settings: CaptureSettings, tape: Tape
+    ) -> ChildSpec:
+        folder = self._folder / "capture" / name
+        protocol = venue.protocol.value
+        head = Head(format=FORMAT, venue=name, protocol=protocol, symbols=venue.symbols, began_ns=0)
+        return ChildSpec(
+            name="capture", start=partial(Capture, head, tape, folder, settings, ALERTS)
+        )
 
     def _account(
         self, venue: str, user: str, door: Door, budget: VenueBudget, tier: RateTier

@@ -42,6 +42,7 @@ VERBS: dict[str, tuple[str, str]] = {
         "bot.verbs.bundle",
         "Write a moment of an actor to a file that replays anywhere.",
     ),
+    "capture": ("bot.verbs.capture", "Look at captured market data, and play it again."),
     "venue": ("bot.verbs.venue", "Run an exchange in a box on its own."),
     "sim": ("bot.verbs.sim", "Simulate the whole bot under faults, from a seed."),
     "bench": ("bot.verbs.bench", "Measure this machine with Canopy's own benchmarks."),

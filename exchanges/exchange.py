@@ -29,6 +29,7 @@ from exchanges.json_text import Json, decode_json
 from exchanges.socket_client import SocketClient, is_call
 from exchanges.throttle import Throttler
 from exchanges.turns import KeyTurns, Turn
+from exchanges.types import FrameKind
 from supervisor.clock import Clock
 
 MILLISECONDS_PER_SECOND = 1000
@@ -40,7 +41,9 @@ CLOSE_TIMEOUT_S = 1.0
 
 # Sees a decoded message (None: not JSON) before ccxt does; True means ccxt must not have it.
 Tap = Callable[[SocketClient, Json], bool]
-TextHook = Callable[[str, SocketClient, str], None]
+TextHook = Callable[[FrameKind, SocketClient, str], None]
+# Sees the URL and the text of each good answer to a request that carries no key.
+AnswerHook = Callable[[str, str], None]
 # What turn a request to (kind of API, path) must wait for; None: it may go at once.
 TurnOf = Callable[[str, str], Turn | None]
 
@@ -79,6 +82,8 @@ class TrioExchange(BaseExchange):  # type: ignore[misc]  # ccxt has no types
     numbers_as_text = False
     tap: Tap | None = None
     text_hook: TextHook | None = None
+    answer_hook: AnswerHook | None = None
+    _socket_class: type[SocketClient] = SocketClient
 
     # -- life
 
@@ -304,6 +309,11 @@ class TrioExchange(BaseExchange):  # type: ignore[misc]  # ccxt has no types
         """Send one request and return its decoded answer. Raises ccxt's errors."""
         return await rest.fetch(self, url, method, headers, body)
 
+    def work_offline(self, transport: Transport, socket_class: type[SocketClient]) -> None:
+        """Answer requests by `transport`, and have sockets of a class that connects nowhere."""
+        self._transport = transport
+        self._socket_class = socket_class
+
     def transport(self) -> Transport:
         """Return the pool of connections, made on first use."""
         if self._transport is None:
@@ -329,7 +339,7 @@ class TrioExchange(BaseExchange):  # type: ignore[misc]  # ccxt has no types
                 },
                 self.safe_value(self.options, "ws", {}),
             )
-            self.clients[url] = SocketClient(
+            self.clients[url] = self._socket_class(
                 url, self.handle_message, self.on_error, self.on_close, self.on_connected, options
             )
         return self.clients[url]
@@ -436,6 +446,10 @@ class TrioExchange(BaseExchange):  # type: ignore[misc]  # ccxt has no types
     def tapped(self, client: SocketClient, message: object) -> bool:
         return self.tap is not None and self.tap(client, message)
 
-    def saw_text(self, direction: str, client: SocketClient, text: str) -> None:
+    def saw_text(self, kind: FrameKind, client: SocketClient, text: str) -> None:
         if self.text_hook is not None:
-            self.text_hook(direction, client, text)
+            self.text_hook(kind, client, text)
+
+    def saw_answer(self, url: str, text: str) -> None:
+        if self.answer_hook is not None and not self.secret_texts():
+            self.answer_hook(url, text)

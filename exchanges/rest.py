@@ -108,6 +108,7 @@ def _judged(
         status, reason, url, method, headers, text, decoded, request_headers, request_body
     )
     exchange.handle_http_status_code(status, reason, url, method, text)
+    exchange.saw_answer(url, text)
     if decoded is not None:
         return decoded
     return text if exchange.is_text_response(headers) or not text else answer.body

@@ -305,6 +305,7 @@ class SocketClient(Client):  # type: ignore[misc]  # ccxt has no types
 
     def on_error(self, error: BaseException) -> None:
         self.error = error
+        self.exchange.saw_text("closed", self, f"{type(error).__name__}: {error}")
         self.reject(error)
         self.connected.reject(error)
         self.on_error_callback(self, error)
@@ -312,6 +313,7 @@ class SocketClient(Client):  # type: ignore[misc]  # ccxt has no types
 
     def on_close(self, code: object) -> None:
         if self.error is None:
+            self.exchange.saw_text("closed", self, f"closed by the venue, code {code}")
             self.reject(NetworkError(f"{self.url}: closed by the venue, code {code}"))
         self.on_close_callback(self, code)
 

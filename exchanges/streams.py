@@ -26,7 +26,7 @@ from exchanges.errors import CCXT_RAISES, VenueError
 from exchanges.exchange import TrioExchange
 from exchanges.feed import Feed
 from exchanges.socket_client import SocketClient
-from exchanges.types import Book, FrameHook, Ticker, Untrusted
+from exchanges.types import Book, FrameHook, FrameKind, Ticker, Untrusted
 from supervisor.clock import Clock
 
 # What ends a subscription without being a statement about one stream.
@@ -80,6 +80,7 @@ class Streams:
         self._exchange = exchange
         self._clock = clock
         self._on_frame = on_frame
+        self._has_key = bool(exchange.secret_texts())
         self._streams: dict[Topic, _Stream] = {}
         self._frames = 0
         self._events = 0
@@ -256,13 +257,14 @@ class Streams:
 
     # -- capture
 
-    def _saw(self, direction: str, client: SocketClient, text: str) -> None:
+    def _saw(self, kind: FrameKind, client: SocketClient, text: str) -> None:
         if self._on_frame is None:
             return
-        private = self._adapter.is_private(self._exchange, client.url)
+        # At some venues both kinds share one address; without a key nothing is anybody's.
+        private = self._has_key and self._adapter.is_private(self._exchange, client.url)
         label = f"{self._adapter.venue}/{'private' if private else 'public'}"
         shown = f'{{"redacted_characters":{len(text)}}}' if private else text
-        self._on_frame("in" if direction == "in" else "out", label, shown)
+        self._on_frame(kind, label, shown)
 
 
 def _same_stream(one: Topic, other: Topic) -> bool:

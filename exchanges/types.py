@@ -389,5 +389,7 @@ class Subscribed(msgspec.Struct, frozen=True, kw_only=True):
     received_ns: int
 
 
-# (direction "in"/"out", connection label such as "kraken/public", text). Never a secret in it.
-FrameHook = Callable[[Literal["in", "out"], str, str], None]
+# What went over the wire: a message "in" or "out" and the "closed" of a connection labelled such as
+# "kraken/public", the "http" answer of a URL, the "open" of a client. Never a secret in it.
+FrameKind = Literal["open", "http", "out", "in", "closed"]
+FrameHook = Callable[[FrameKind, str, str], None]

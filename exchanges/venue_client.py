@@ -79,7 +79,8 @@ def open_venue(  # noqa: PLR0913 - named only: all that one client can be told
     Without `credentials` only public calls work; the others raise `VenueError` AUTHENTICATION.
     `endpoints` replaces the addresses ccxt knows. All connections go through `proxy_url`, an
     http://, https://, socks5:// or socks5h:// address, if it is given. `on_frame` sees every
-    WebSocket text, redacted on private connections. `rate_limited=False` leaves pacing to the
+    WebSocket text, redacted on private connections, and each answer to a request without a key.
+    `rate_limited=False` leaves pacing to the
     caller. `order_entry` says by which way orders go. Raises `ValueError` for a venue that has no
     adapter, or takes no orders that way.
     """
@@ -119,12 +120,17 @@ class VenueClient:
         self._exchange = exchange
         self._clock = clock
         self._streams = Streams(adapter, exchange, clock, on_frame)
+        self._on_frame = on_frame
+        if on_frame is not None:
+            exchange.answer_hook = lambda url, text: on_frame("http", url, text)
         self._desk = OrderDesk(adapter, exchange, clock, order_entry, on_frame)
 
     def __repr__(self) -> str:
         return f"VenueClient({self.venue!r})"
 
     async def __aenter__(self) -> Self:
+        if self._on_frame is not None:
+            self._on_frame("open", self.venue, "")
         await self._exchange.__aenter__()
         self._desk.start()
         return self

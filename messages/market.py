@@ -1,6 +1,7 @@
 """Market data: what feeds publish. Prices in ticks, quantities in lots of the instrument.
 
-Topics: `/market/<venue>/<symbol>/<kind>` with kind one of `top`, `trades`, `candles`, `trust`; in
+Topics: `/market/<venue>/<symbol>/<kind>` with kind one of `top`, `trades`, `candles`, `trust`, and
+`merged` (tops and trades in order of the venue's stamps, where the venue is configured so); in
 topics a symbol's `/` is written `-` and its `:` is written `~` (`topic_symbol`).
 """
 

@@ -65,6 +65,8 @@ class FeedView(ViewRow, frozen=True, kw_only=True, tag="view.Feed"):
     """Books that a newer one replaced before they were read."""
     streams: tuple[StreamView, ...]
     at_ns: int
+    late: int = 0
+    """Books and trades that came too late for the merged topic."""
 
     def key(self) -> str:
         return self.venue

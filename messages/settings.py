@@ -206,6 +206,14 @@ class PaperSettings(msgspec.Struct, frozen=True, kw_only=True):
 PAPER_BALANCE = "10000"
 
 
+class CaptureSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How long the frames of a venue's public connection are kept on disk, for `bot capture`."""
+
+    keep_gb: Annotated[float, msgspec.Meta(ge=0.01, le=1_000)] = 2.0
+    keep_hours: Annotated[int, msgspec.Meta(ge=1, le=8_760)] = 48
+    segment_minutes: Annotated[int, msgspec.Meta(ge=1, le=1_440)] = 10
+
+
 class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One venue: embedded in the daemon if it has a `box`, else found at its addresses."""
 
@@ -229,6 +237,10 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     submit_expiry_ms: Annotated[int, msgspec.Meta(ge=3_000, le=60_000)] = 5_000
     """Kraken takes no deadline nearer than two seconds: with less, no order would ever leave."""
     reconcile_every_s: Annotated[int, msgspec.Meta(ge=5, le=86_400)] = 300
+    merged: bool = False
+    """Books and trades are also published in order of the venue's stamps, on one topic."""
+    capture: CaptureSettings | None = None
+    """Keep what its public connection sends; None: do not."""
     by_hand: ByHand = ByHand.REPORT
     """What becomes of orders that a person places at the venue."""
     leverage: Annotated[int, msgspec.Meta(ge=1, le=125)] = 1

@@ -12,6 +12,7 @@ from actors.feeds.candles import CandleCloser
 from actors.feeds.health import BOOK
 from actors.feeds.timing import Ways
 from actors.feeds.validate import BookCheck, Top, TradeCheck, top_of
+from exchanges.book import Pairs
 from exchanges.feed import Feed
 from exchanges.types import Book, Candle, PublicTrade, Subscribed, Untrusted
 from messages.base import Message
@@ -31,6 +32,8 @@ class Sign(Enum):
 
     DATA = "data"
     """It lives and can be believed."""
+    STATE = "state"
+    """How things are now, but not as the stream had left them: it proves no life."""
     TAKEN = "taken"
     """The venue has answered the subscription; what follows is continuous."""
     DOUBT = "doubt"
@@ -49,6 +52,7 @@ class Verdict(NamedTuple):
 
 
 DATA = Verdict(Sign.DATA)
+STATE = Verdict(Sign.STATE)
 TAKEN = Verdict(Sign.TAKEN)
 
 
@@ -89,6 +93,7 @@ class BookReader:
         self._check = BookCheck()
         self._shown: Top | None = None
         self._shown_ns = 0
+        self._seen: tuple[Pairs, Pairs] | None = None
 
     def open(self, client: PublicClient) -> Feed[Any]:
         self._check.resync()
@@ -113,7 +118,10 @@ class BookReader:
             self._publish(self._topic, self._message(top))
         if event.at_ns and not event.snapshot:
             self._ways.note(event.at_ns, event.received_ns)
-        return DATA
+        before, self._seen = self._seen, (event.bids, event.asks)
+        # A quiet book is found as it was left; one that has moved meanwhile was not told of.
+        is_proof = not event.snapshot or before in (None, self._seen)
+        return DATA if is_proof else STATE
 
     def _message(self, top: Top) -> BookTop:
         return BookTop(

@@ -109,6 +109,11 @@ class Session:
                 # A market without trades says nothing more, and from here nothing is missed.
                 self._telling.trust(health.heard(reader.stream))
             return True
+        if verdict.sign is Sign.STATE:
+            watch.heard_ns = watch.data_ns = now_ns
+            if not watch.strikes:
+                self._telling.trust(health.heard(reader.stream))
+            return True
         watch.gaps += 1
         if verdict.sign is Sign.FAULT:
             self._resubscribe(channel, verdict.reason, now_ns)

@@ -1,6 +1,7 @@
 """How a feed stands, for people."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from actors.feeds.health import Health
 from actors.feeds.timing import Offset, Ways
@@ -13,18 +14,25 @@ NANOSECONDS_PER_MS = 1_000_000
 NANOSECONDS_PER_US = 1_000
 
 
+class Measured(NamedTuple):
+    """What is known of a connection."""
+
+    offset: Offset | None
+    ways: Ways
+    statistics: StreamStatistics
+    reconnections: int
+    late: int
+
+
 def feed_view(
     venue: str,
     ctx: PortContext,
     watches: Mapping[tuple[str, str], Watch],
     health: Mapping[str, Health],
-    *,
-    offset: Offset | None,
-    ways: Ways,
-    statistics: StreamStatistics,
-    reconnections: int,
+    measured: Measured,
 ) -> FeedView:
     """Return the view of one venue's feed; `watches` are by symbol and stream."""
+    offset, ways, statistics, reconnections, late = measured
     now_ns = ctx.now_ns()
     # Without a common clock the way is what our clock makes of the venue's stamps.
     offset_ns = offset.offset_ns if offset is not None else 0
@@ -40,6 +48,7 @@ def feed_view(
         latency_p99_us=_us(ways.percentile_ns(99, offset_ns)),
         malformed=sum(statistics.malformed.values()),
         dropped=statistics.dropped,
+        late=late,
         streams=tuple(
             _stream(symbol, stream, watch, health[symbol], now_ns)
             for (symbol, stream), watch in watches.items()

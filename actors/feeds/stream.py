@@ -16,10 +16,11 @@ import trio
 from actors.execution.translate import Scales, instrument_of
 from actors.feeds.clock import TimeClient, VenueClock
 from actors.feeds.health import BOOK, Health
-from actors.feeds.readers import BookReader, CandleReader, Reader, TradeReader
+from actors.feeds.merging import Merging
+from actors.feeds.readers import BookReader, CandleReader, Publish, Reader, TradeReader
 from actors.feeds.readers import PublicClient as Streams
 from actors.feeds.session import Channel, ReconnectError, Session
-from actors.feeds.standing import feed_view
+from actors.feeds.standing import Measured, feed_view
 from actors.feeds.telling import Telling
 from actors.feeds.timing import Ways
 from actors.feeds.watch import Watch
@@ -58,7 +59,8 @@ class MarketFeed(Port):
 
     `listeners` are told of each instrument at every start and when its figures change: name risk
     last, so that nobody is sent an order for an instrument that it does not know yet. `silence_s`
-    is how long each of a symbol's streams may stay silent.
+    is how long each of a symbol's streams may stay silent. `merged`: books and trades are also
+    published on one topic, in order of the venue's stamps.
     """
 
     def __init__(
@@ -70,6 +72,8 @@ class MarketFeed(Port):
         listeners: tuple[str, ...],
         alerts: str,
         silence_s: Mapping[str, float] = SILENCE_S,
+        *,
+        merged: bool = False,
     ) -> None:
         self._venue = venue
         self._symbols = symbols
@@ -86,6 +90,9 @@ class MarketFeed(Port):
         }
         self._clock = VenueClock()
         self._ways = Ways()
+        self._books: dict[str, BookReader] = {}
+        self._merging = Merging(venue, symbols if merged else ())
+        self._is_merged = merged
         self._client: PublicClient | None = None
         self._ctx: PortContext | None = None
         self._connections = 0
@@ -112,13 +119,21 @@ class MarketFeed(Port):
             nursery.start_soon(self._keep_listed, client, telling, ctx)
             nursery.start_soon(self._repeat_trust, telling)
             nursery.start_soon(self._clock.follow, client, telling, ctx)
+            if self._is_merged:
+                nursery.start_soon(self._merging.run, ctx.publish, ctx.now_ns)
             await session.run()
 
     def _channels(self, ctx: PortContext) -> Iterator[Channel]:
+        publish: Publish = ctx.publish
+        if self._is_merged:
+            publish = self._merging.through(ctx.publish, ctx.now_ns)
         for symbol, instrument in self._listed.items():
+            if symbol not in self._books:
+                # Kept over connections: it knows how the book was left.
+                self._books[symbol] = BookReader(self._venue, symbol, publish, self._ways)
             readers: tuple[Reader, ...] = (
-                BookReader(self._venue, symbol, ctx.publish, self._ways),
-                TradeReader(self._venue, symbol, ctx.publish, self._ways),
+                self._books[symbol],
+                TradeReader(self._venue, symbol, publish, self._ways),
                 CandleReader(self._venue, instrument, ctx.publish),
             )
             for reader in readers:
@@ -128,16 +143,14 @@ class MarketFeed(Port):
     def standing(self) -> FeedView | None:
         if self._client is None or self._ctx is None:
             return None
-        return feed_view(
-            self._venue,
-            self._ctx,
-            self._watches,
-            self._health,
-            offset=self._clock.measured.offset,
-            ways=self._ways,
-            statistics=self._client.statistics(),
-            reconnections=self._connections - 1,
+        measured = Measured(
+            self._clock.measured.offset,
+            self._ways,
+            self._client.statistics(),
+            self._connections - 1,
+            self._merging.late,
         )
+        return feed_view(self._venue, self._ctx, self._watches, self._health, measured)
 
     # --- instruments
 

@@ -27,6 +27,16 @@ BOOK = Book(
     at_ns=0,
     received_ns=0,
 )
+TRADE = PublicTrade(
+    symbol="ETH/USDT",
+    trade_id="t1",
+    side="sell",
+    price_ticks=200_001,
+    quantity_lots=3,
+    snapshot=False,
+    at_ns=0,
+    received_ns=0,
+)
 SUBSCRIBED = Subscribed(stream="book", received_ns=0)
 GAP = Untrusted(stream="book", kind="checksum", detail="differs", received_ns=0)
 
@@ -241,21 +251,36 @@ async def test_a_symbol_that_is_not_listed_is_told_once_and_leaves_the_others(
 
 async def test_trades_are_published_once(autojump_clock: MockClock) -> None:
     client = TinyClient()
-    trade = PublicTrade(
-        symbol="ETH/USDT",
-        trade_id="t1",
-        side="sell",
-        price_ticks=200_001,
-        quantity_lots=3,
-        snapshot=False,
-        at_ns=0,
-        received_ns=0,
-    )
     async with feeding(client) as context:
-        for each in (SUBSCRIBED, trade, trade, GAP, replace(trade, trade_id="t2")):
+        for each in (SUBSCRIBED, TRADE, TRADE, GAP, replace(TRADE, trade_id="t2")):
             await client.put("trades", each)
         trades = context.on("/market/kraken-sim/eth-usdt/trades")
     assert [each.trade_id for each in trades if isinstance(each, Trade)] == ["t1", "t2"]
+
+
+async def test_books_and_trades_are_merged_where_that_is_wanted(
+    autojump_clock: MockClock,
+) -> None:
+    client = TinyClient()
+    scales = Scales({"USDT": 6, "ETH": 8})
+    port = MarketFeed("v", ("ETH/USDT",), client.open, scales, (), ALERTS, merged=True)
+    async with running(port, "/feed") as context:
+        for stamp, name in ((20, "book"), (10, "trades"), (30, "trades"), (25, "book")):
+            event = replace(BOOK, at_ns=stamp) if name == "book" else replace(TRADE, at_ns=stamp)
+            if name == "trades":
+                event = replace(event, trade_id=str(stamp))
+            await client.put(name, event)
+        await trio.sleep(1)
+        merged = context.on("/market/v/eth-usdt/merged")
+        late = replace(TRADE, at_ns=5, trade_id="late")
+        await client.put("trades", late)
+        await trio.sleep(1)
+        assert len(context.on("/market/v/eth-usdt/merged")) == len(merged)
+        view = port.standing()
+    found = [(type(each), each.venue_ns) for each in merged if isinstance(each, BookTop | Trade)]
+    assert found == [(Trade, 10), (BookTop, 20), (Trade, 30)]
+    assert view is not None
+    assert view.late == 1
 
 
 async def test_candles_are_published(autojump_clock: MockClock) -> None:
