@@ -65,6 +65,21 @@ class Grid:
             raise OffGridError(f"{text} is not a multiple of {self.step}, or too large")
         return int(quotient)
 
+    def whole(self, text: str) -> int:
+        """Return how many whole steps `text` holds. Raises `OffGridError` for what is no number.
+
+        For the orders of others, which may be older than the step.
+        """
+        try:
+            return self.units(text)
+        except OffGridError:
+            if len(text) > NUMBER_TEXT_CHARACTERS_MAX or not _DECIMAL.fullmatch(text):
+                raise
+            steps = Decimal(text) / Decimal(self.step)
+            if not 0 <= steps < 2**63:
+                raise
+            return int(steps)
+
     def text(self, units: int) -> str:
         """Return `units` steps as a decimal string."""
         minor = units * self._divisor

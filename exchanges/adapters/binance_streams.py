@@ -369,7 +369,9 @@ def _offered_depth(wanted: int) -> int:
 def levels(rows: Iterable[Any], instrument: Instrument) -> tuple[tuple[int, int], ...]:
     """Return the levels of a book's side in ticks and lots."""
     prices, quantities = grid(instrument.tick_size), grid(instrument.lot_size)
-    return tuple((prices.units(str(row[0])), quantities.units(str(row[1]))) for row in rows)
+    # Orders that rest since the step was finer have a rest below it, which nobody can trade.
+    levels = ((prices.units(str(row[0])), quantities.whole(str(row[1]))) for row in rows)
+    return tuple(level for level in levels if level[1])
 
 
 def nanoseconds(milliseconds: object) -> int:
