@@ -226,8 +226,8 @@ class OkxStreams:
                 symbol=topic.symbol,
                 trade_id=str(number),
                 side="buy" if row["side"] == "buy" else "sell",
-                price_ticks=instrument.ticks(str(row["px"])),
-                quantity_lots=instrument.lots(str(row["sz"])),
+                price_ticks=_positive(instrument.ticks(str(row["px"]))),
+                quantity_lots=_positive(instrument.lots(str(row["sz"]))),
                 snapshot=message.get("action") == "snapshot",
                 at_ns=milliseconds_ns(row["ts"]),
                 received_ns=now_ns,
@@ -240,12 +240,12 @@ class OkxStreams:
         (row,) = message["data"]
         ticker = Ticker(
             symbol=topic.symbol,
-            bid_ticks=instrument.ticks(str(row["bidPx"] or 0)),
-            bid_lots=instrument.lots(str(row["bidSz"] or 0)),
-            ask_ticks=instrument.ticks(str(row["askPx"] or 0)),
-            ask_lots=instrument.lots(str(row["askSz"] or 0)),
-            last_ticks=instrument.ticks(str(row["last"])),
-            volume_24h=str(row["vol24h"]),
+            bid_ticks=_not_negative(instrument.ticks(str(row["bidPx"] or 0))),
+            bid_lots=_not_negative(instrument.lots(str(row["bidSz"] or 0))),
+            ask_ticks=_not_negative(instrument.ticks(str(row["askPx"] or 0))),
+            ask_lots=_not_negative(instrument.lots(str(row["askSz"] or 0))),
+            last_ticks=_positive(instrument.ticks(str(row["last"]))),
+            volume_24h=plain(row["vol24h"]),
             received_ns=now_ns,
         )
         return [ticker]
@@ -254,7 +254,10 @@ class OkxStreams:
         instrument = self._instruments[topic.symbol]
         candles: list[StreamEvent] = []
         for row in message["data"]:
-            opened, high, low, close = (instrument.ticks(str(text)) for text in row[1:5])
+            prices = [_positive(instrument.ticks(str(text))) for text in row[1:5]]
+            opened, high, low, close = prices
+            if not low <= min(opened, close) <= max(opened, close) <= high:
+                raise ValueError(f"a candle from {low} to {high} holds {opened} and {close}")
             candle = Candle(
                 symbol=topic.symbol,
                 interval_s=topic.detail,
@@ -263,7 +266,7 @@ class OkxStreams:
                 high_ticks=high,
                 low_ticks=low,
                 close_ticks=close,
-                volume=str(row[5]),
+                volume=plain(row[5]),
                 # OKX does not count them.
                 trades=0,
                 snapshot=message.get("action") == "snapshot",
@@ -342,9 +345,25 @@ def _key(arg: object) -> Key:
 def _levels(rows: Iterable[Any], instrument: Instrument) -> list[Level]:
     prices, quantities = grid(instrument.tick_size), grid(instrument.lot_size)
     return [
-        Level(prices.units(str(row[0])), quantities.units(str(row[1])), f"{row[0]}:{row[1]}")
+        Level(
+            _positive(prices.units(str(row[0]))),
+            _not_negative(quantities.units(str(row[1]))),
+            f"{row[0]}:{row[1]}",
+        )
         for row in rows
     ]
+
+
+def _positive(units: int) -> int:
+    if units <= 0:
+        raise ValueError(f"{units} is no price and no quantity")
+    return units
+
+
+def _not_negative(units: int) -> int:
+    if units < 0:
+        raise ValueError(f"{units} is below zero")
+    return units
 
 
 def _check(topic: Topic, book: LevelBook, claimed: int) -> None:
