@@ -17,6 +17,7 @@ import trio
 from exchanges.flight import current_flight
 from exchanges.json_text import Json
 from exchanges.tunnel import Stream, open_stream, secure
+from supervisor.buggify import buggify
 
 # Far above what a venue's rate limit lets fly at once, far below what it would call an attack.
 CONNECTIONS_MAX = 20
@@ -78,6 +79,8 @@ class _Stream(httpcore2.AsyncNetworkStream):
         while isinstance(stream, trio.SSLStream):
             stream = stream.transport_stream
         if info == "is_readable":
+            if buggify("http.stale-connection"):
+                return True
             # An idle connection that can be read from was closed by the venue: do not use it again.
             if isinstance(stream, trio.SocketStream):
                 return stream.socket.is_readable()

@@ -33,6 +33,7 @@ from exchanges.websocket import (
     WebSocket,
     dial,
 )
+from supervisor.buggify import LATE_S, buggify
 
 if TYPE_CHECKING:
     from exchanges.exchange import TrioExchange
@@ -135,6 +136,8 @@ class SocketClient(Client):  # type: ignore[misc]  # ccxt has no types
     async def _run(self, backoff_delay_s: float) -> None:
         try:
             with self._scope:
+                if buggify("socket.late-dial"):
+                    backoff_delay_s += LATE_S
                 if backoff_delay_s:
                     await trio.sleep(backoff_delay_s)
                 if await self._dial():

@@ -36,6 +36,7 @@ from state.retention import MAINTENANCE_NS, Keep, Retention
 from state.sql import DAMAGED, MAY_PASS, fetch_all, fetch_one
 from state.writer import Writer
 from supervisor import limits
+from supervisor.buggify import buggify
 from supervisor.clock import NANOSECONDS_PER_SECOND, trio_monotonic_ns
 from supervisor.journal import Commit, Pending, Post, RecordedTurn, SetAside, Snapshot, Turn
 from supervisor.threads import threads
@@ -352,7 +353,9 @@ class Store:
                 await self._idle()
                 continue
             # Waiting for what is there already would cost a commit a pass of a busy loop.
-            if not self._demand.is_set():
+            if buggify("store.late-group"):
+                await trio.sleep(limits.GROUP_NS_MAX / NANOSECONDS_PER_SECOND)
+            elif not self._demand.is_set():
                 left_ns = self._group.opened_ns + limits.GROUP_NS_MAX - trio_monotonic_ns()
                 with trio.move_on_after(max(0, left_ns) / NANOSECONDS_PER_SECOND):
                     await self._demand.wait()
@@ -374,7 +377,7 @@ class Store:
         self._group = Group()
         self._wake = trio.Event()
         self._demand = trio.Event()
-        if group.calls and not self._closing:
+        if (group.calls or buggify("store.later-snapshots")) and not self._closing:
             # A port waits, and each snapshot costs the writer statements.
             for snapshot in group.put_off_snapshots(self._group):
                 self.snapshot(snapshot)
@@ -390,7 +393,8 @@ class Store:
                 down_s = down_ns / NANOSECONDS_PER_SECOND
                 raise StoreLostError(self._database.path, self._degraded, down_s)
             await trio.sleep(retry_ns / NANOSECONDS_PER_SECOND)
-            retry_ns = min(2 * retry_ns, RETRY_NS_MAX)
+            is_last = buggify("store.late-retry")
+            retry_ns = RETRY_NS_MAX if is_last else min(2 * retry_ns, RETRY_NS_MAX)
         self._in_flight = None
         self._groups += 1
         self._uncheckpointed += group.size
@@ -435,7 +439,8 @@ class Store:
 
     async def _care(self) -> None:
         if self._checkpoint_rest or (
-            self._checkpointer is None and self._uncheckpointed >= CHECKPOINT_BYTES
+            self._checkpointer is None
+            and (self._uncheckpointed >= CHECKPOINT_BYTES or buggify("store.early-checkpoint"))
         ):
             self._checkpoint_rest = False
             self._uncheckpointed = 0
@@ -443,7 +448,8 @@ class Store:
         elif self._uncheckpointed >= CHECKPOINT_BYTES:
             self._checkpoint_now.set()
         now_ns = trio_monotonic_ns()
-        if now_ns - self._maintained_ns >= self._maintenance_ns:
+        is_due = now_ns - self._maintained_ns >= self._maintenance_ns
+        if is_due or buggify("store.early-maintenance"):
             self._maintained_ns = now_ns
             self._history.forget()
             if self._degraded:

@@ -8,6 +8,9 @@ to take the other; which points are armed, and how often each fires, a simulatio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+# What comes late by chance comes by so much: longer than an answer takes, shorter than patience.
+LATE_S = 1.0
+
 _decide: Callable[[str], bool] | None = None
 
 

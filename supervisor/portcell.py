@@ -181,6 +181,8 @@ class PortCell:
             pending = [c for c in self._recover if c.position in self._pending]
             await port.recover(pending, self)
             self._recover = []
+        if buggify("port.late-run"):
+            await trio.sleep(self.random())
         await port.run(self)
 
     running: ClassVar[CodeType] = _recover_then_run.__code__

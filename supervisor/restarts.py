@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable
 
 from supervisor import limits
+from supervisor.buggify import buggify
 from supervisor.child import Child, ChildState
 from supervisor.spec import ExitReason, SupervisorSpec
 
@@ -52,6 +53,8 @@ def waits(child: Child, now_ns: int) -> bool:
 def delay_ns(child: Child, random: Callable[[], float]) -> int:
     """Count one more restart in a row and return how long to wait before it."""
     child.streak += 1
+    if child.streak > 1 and buggify("supervisor.long-backoff"):
+        return child.spec.backoff.max_ns
     # The first is at once, and nothing is drawn for it.
     draw = random() if child.streak > 1 else 0
     return child.spec.backoff.delay_ns(child.streak, draw)

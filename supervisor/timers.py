@@ -13,6 +13,7 @@ from typing import Protocol
 
 import trio
 
+from supervisor.buggify import LATE_S, buggify
 from supervisor.clock import NANOSECONDS_PER_SECOND, Clock
 from supervisor.journal import Envelope
 
@@ -123,6 +124,8 @@ class Timers:
             wait_s = max(0, due_ns - self._clock.now_ns()) / NANOSECONDS_PER_SECOND
             with trio.move_on_after(wait_s):
                 await self._changed.wait()
+            if buggify("timers.late"):
+                await trio.sleep(LATE_S)
 
 
 class Settling:

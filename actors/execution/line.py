@@ -48,6 +48,7 @@ from messages.orders import (
     Terms,
 )
 from supervisor.breaker import CircuitBreaker, CircuitOpenError
+from supervisor.buggify import LATE_S, buggify
 from supervisor.clock import NANOSECONDS_PER_SECOND
 from supervisor.port import Command, Port, PortContext
 
@@ -220,6 +221,8 @@ class Line(Port):
         message = command.message
         if isinstance(message, Submit):
             outcome: Message = await self._submit(message, ctx.now_ns)
+            if buggify("line.unheard-answer"):
+                outcome = _said(message, SubmitResult.UNKNOWN, "no answer was heard")
         elif isinstance(message, Amend):
             outcome = await self._amend(message, ctx.now_ns)
         elif isinstance(message, Cancel):
@@ -236,6 +239,8 @@ class Line(Port):
     async def _submit(self, submit: Submit, now_ns: Callable[[], int]) -> SubmitOutcome:
         terms = submit.terms
         await self._budget.take(Rank.EXIT if terms.reduces else Rank.ENTRY)
+        if buggify("line.late"):
+            await trio.sleep(LATE_S)
         client = self._client
         if terms.client_order_id in self._sent_ids:
             return _said(submit, SubmitResult.UNKNOWN, "it may have been sent already")

@@ -26,6 +26,7 @@ from exchanges.types import Balance, FillReport, FundingReport, OrderReport
 from messages.account import AccountFee, AccountRead, VenueFunding, VenueTransfer
 from messages.money import ReadAccount, VenueBalance
 from messages.orders import Inquire, InquiryOutcome, VenueFill
+from supervisor.buggify import buggify
 
 Turn = Callable[[int], Awaitable[None]]
 """Waits until one more request that costs so much may be sent."""
@@ -152,7 +153,12 @@ async def _read(turn: Turn, cost: int, fetch: Callable[[], Awaitable[T]]) -> T:
 
     async def once() -> T:
         await turn(cost)
-        return await fetch()
+        found = await fetch()
+        if buggify("reads.again"):
+            # As after a lost answer: the second reading counts.
+            await turn(cost)
+            return await fetch()
+        return found
 
     # The turn that each try waits for is the pause between them.
     policy = AsyncRetrying(

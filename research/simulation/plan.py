@@ -24,6 +24,7 @@ class Kind(Enum):
     STOPPED = "clock.stopped"
     # mailbox
     UNKNOWN_MESSAGE = "mailbox.unknown-message"
+    SMALL = "mailbox.small"
     # actor
     CRASH = "actor.crash"
     POISON = "actor.poison"

@@ -3,8 +3,8 @@
 import gc
 import tempfile
 from collections import Counter
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -20,13 +20,13 @@ from research.simulation.checks import UNDER_WAY, Checks
 from research.simulation.crashes import Crashes
 from research.simulation.host import Host
 from research.simulation.network import CALM, SimulatedNetwork
-from research.simulation.plan import Plan, settings_for, weather_of
+from research.simulation.plan import Kind, Plan, settings_for, weather_of
 from research.simulation.seeds import Streams
 from research.simulation.threads import SimulatedThreads
 from research.simulation.trace import Trace
 from research.simulation.venue_desk import VenueDesk
 from state.errors import StateError
-from supervisor import buggify, net, threads
+from supervisor import buggify, limits, net, threads
 from supervisor.clock import ClockBehindError, use_perf
 from supervisor.determinism import run as run_deterministically
 from supervisor.spec import ExitReason
@@ -39,6 +39,14 @@ LOOK_EVERY_S = 0.5
 # agrees with its venue: a minute of inquiries for what was unknown, and two reads of the account.
 CONVERGE_S = 600.0
 EXIT_STORE_LOST = 9
+SMALL_LIMITS = {
+    "TURN_MESSAGES_MAX": 1,
+    "SYSTEM_BURST_MAX": 1,
+    "STREAM_QUEUE_MAX": 4,
+    "STASH_MAX": 2,
+    "SNAPSHOT_MESSAGES": 8,
+    "GROUP_BYTES_MAX": 2_000,
+}
 ALIVE = frozenset({"running"})
 
 
@@ -309,6 +317,8 @@ def simulate(plan: Plan, shipped: TreeSettings) -> Result:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="canopy-sim-")))
             world = World(plan, shipped, folder)
             stack.callback(world.host.close)
+            if plan.has(Kind.SMALL):
+                stack.enter_context(_small_limits())
             stack.enter_context(net.use(world.network))
             inline = SimulatedThreads(world.chaos.commit_s, world.host.is_dying)
             stack.enter_context(threads.use(inline))
@@ -320,6 +330,19 @@ def simulate(plan: Plan, shipped: TreeSettings) -> Result:
         return _result(world, seconds)
     finally:
         gc.enable()
+
+
+@contextmanager
+def _small_limits() -> Iterator[None]:
+    """Have bounds met that a calm bot never meets: each to the least that still works."""
+    usual = {name: getattr(limits, name) for name in SMALL_LIMITS}
+    for name, least in SMALL_LIMITS.items():
+        setattr(limits, name, least)
+    try:
+        yield
+    finally:
+        for name, value in usual.items():
+            setattr(limits, name, value)
 
 
 async def _run(world: World) -> float:
