@@ -38,9 +38,14 @@ MOVES: dict[ChildState, frozenset[ChildState]] = {
     ChildState.STOPPING: frozenset({ChildState.STOPPED, ChildState.UNKILLABLE}),
     ChildState.BACKOFF: frozenset({ChildState.STARTING, ChildState.STOPPED}),
     ChildState.HALTED: frozenset({ChildState.STARTING, ChildState.STOPPED}),
-    # It did end after all.
+    # It did end after all, or others are restarted with it: then it is waited for.
     ChildState.UNKILLABLE: frozenset({ChildState.STOPPED}),
 }
+
+
+_NOT_RUNNING = frozenset(
+    {ChildState.STOPPED, ChildState.BACKOFF, ChildState.HALTED, ChildState.UNKILLABLE}
+)
 
 
 class Runner(Protocol):
@@ -197,6 +202,11 @@ class Child:
             self.waiting = None
         return self.attempt
 
+    @property
+    def is_left_behind(self) -> bool:
+        """Whether an incarnation that could not be killed still runs."""
+        return self.is_up and self.state in _NOT_RUNNING
+
     def kill(self, reason: ExitReason = KILLED) -> None:
         """Cancel its task; it then ended for `reason`."""
         self.killed_by = reason
@@ -204,9 +214,7 @@ class Child:
 
     def reset(self) -> None:
         """Forget a life that ended with the supervisor's own."""
-        assert not self.is_up or self.state is ChildState.UNKILLABLE, (
-            f"{self.address} outlived its supervisor"
-        )
+        assert not self.is_up or self.is_left_behind, f"{self.address} outlived its supervisor"
         self.supersede()
         if not self.is_up:
             self.state = ChildState.STOPPED

@@ -124,10 +124,11 @@ class Lifecycle:
         """
         if child.state is ChildState.RUNNING:
             return None
-        if child.state is ChildState.UNKILLABLE:
+        if child.state is ChildState.UNKILLABLE or child.is_left_behind:
+            if child.state is not ChildState.STOPPED:
+                child.move(ChildState.STOPPED)
             if child.is_up:
                 return _still_there(child)
-            child.move(ChildState.STOPPED)
         failed = self.begin(child)
         if failed is not None:
             return failed
@@ -283,7 +284,7 @@ class Lifecycle:
             child.kill()
         if left and not await _within(limits.ABANDON_NS, left):
             for child in left:
-                if child.is_up and child.state is not ChildState.UNKILLABLE:
+                if child.is_up and not child.is_left_behind:
                     child.state = ChildState.UNKILLABLE
                     self._house.leave_behind(child)
 

@@ -19,6 +19,7 @@ status 400, 403
     POST /_box/sockets/drop      {}                  abort every WebSocket client
     POST /_box/tokens/revoke     {}                  forget every WebSocket token
     POST /_box/visibility        {"lag_ms": 0}       change the visibility lag
+    POST /_box/market/cancel-only {"is_on": true}    all markets take cancels only, or orders again
     POST /_box/deposit           {"account": name, "asset": "USDT", "amount": "10.5"}
     POST /_box/withdraw          the same
     POST /_box/order             {"account", "symbol", "side": "buy"|"sell", "quantity",
@@ -33,7 +34,16 @@ import msgspec
 
 from venue.accounts import Account
 from venue.admin_books import Json, books_of_record
-from venue.admin_requests import Amount, Arm, HandCancel, HandOrder, Profile, Rates, Visibility
+from venue.admin_requests import (
+    Amount,
+    Arm,
+    CancelOnly,
+    HandCancel,
+    HandOrder,
+    Profile,
+    Rates,
+    Visibility,
+)
 from venue.engine import Engine
 from venue.faults import ARMED_MAX
 from venue.http import HttpReply, HttpRequest
@@ -65,6 +75,7 @@ class Admin:
             ("POST", "sockets/drop"): self._drop_sockets,
             ("POST", "tokens/revoke"): self._revoke_tokens,
             ("POST", "visibility"): self._set_visibility,
+            ("POST", "market/cancel-only"): self._set_cancel_only,
             ("POST", "deposit"): self._deposit,
             ("POST", "withdraw"): self._withdraw,
             ("POST", "order"): self._order,
@@ -186,6 +197,12 @@ class Admin:
         if units == 0:
             raise AdminError("amount: must be positive")
         return self._account(amount.account), asset.name, units
+
+    def _set_cancel_only(self, body: bytes) -> Json:
+        is_on = msgspec.json.decode(body, type=CancelOnly).is_on
+        for listing in self._engine.listings.values():
+            listing.is_cancel_only = is_on
+        return {}
 
     def _deposit(self, body: bytes) -> Json:
         account, asset, units = self._amount(body)

@@ -53,6 +53,12 @@ class Arm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     duration_ms: int = 0
 
 
+class CancelOnly(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whether markets take cancels only."""
+
+    is_on: bool
+
+
 class Visibility(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A new visibility lag."""
 

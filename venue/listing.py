@@ -74,6 +74,8 @@ class Listing:
         self.book = book
         self.next_index = next_index
         self.tape = TradeTape(next_trade_id)
+        self.is_cancel_only = False
+        """Whether the venue takes cancels only for now, by order of the administrator."""
         self.minutes: deque[Candle] = deque(minutes, MINUTES_KEPT_MAX)
         self._builder = CandleBuilder(MINUTE_NS)
         self._builder.current = self.minutes.pop() if self.minutes else None
@@ -86,8 +88,8 @@ class Listing:
 
     @property
     def is_halted(self) -> bool:
-        """Whether the market is over: its last book stays, and takes cancels only."""
-        return self.market.has_ended(self.next_index)
+        """Whether the market takes cancels only: it is over, or the venue says so for now."""
+        return self.is_cancel_only or self.market.has_ended(self.next_index)
 
     @property
     def current_minute(self) -> Candle | None:

@@ -6,8 +6,10 @@ import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
+from functools import partial
 
 import apsw
+import msgspec
 import trio
 
 from messages.base import Message
@@ -21,6 +23,7 @@ from research.simulation.venue_desk import VenueDesk
 from supervisor.clock import NANOSECONDS_PER_SECOND
 from supervisor.determinism import VirtualClock
 from supervisor.journal import RUNTIME
+from supervisor.system import System
 
 RISK = "/risk"
 # Of the kinds that are done one by one a run has about so many.
@@ -34,6 +37,12 @@ STOPPED_S_MAX = 60.0
 # Below the 30 s after which the store is lost and the process ends with 9.
 FULL_S_MAX = 20.0
 PARTITION_S_MAX = 40.0
+NO_FILES_S_MAX = 15.0
+CANCEL_ONLY_S_MAX = 30.0
+SUSPENDED_S_MAX = 10.0
+# Longer than a port is given to end.
+HANG_S_MAX = 30.0
+DEPOSIT_MAX = 1_000
 SWITCH_S_MAX = 10.0
 # Longer than the market breathes, so an order comes along; shorter than its life at the venue.
 ORDER_AWAITED_S_MAX = 20.0
@@ -57,6 +66,8 @@ class Chaos:
         self.is_buggy = False
         self.switch_released: Callable[[], None] = _nothing
         """Called when the operator asks for an end of the kill switch."""
+        self.violate: Callable[[str], None] = host.note
+        """Called with what does not hold."""
         self.order_under_way: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint
         """Waits until an order is under way."""
         self._plan = plan
@@ -74,11 +85,20 @@ class Chaos:
             Kind.CRASH: self._crash,
             Kind.POISON: self._poison,
             Kind.PORT_CRASH: self._port_crash,
+            Kind.PORT_HANG: self._port_hang,
+            Kind.MEMORY: self._out_of_memory,
+            Kind.SUSPENDED: self._suspended,
             Kind.IO_ERROR: self._io_error,
+            Kind.STALE_SNAPSHOT: self._stale_snapshot,
             Kind.DISK_FULL: self._disk_full,
             Kind.PARTITION: self._partition,
             Kind.LOST_ACK: self._lost_ack,
             Kind.DROP_SOCKETS: self._drop_sockets,
+            Kind.CANCEL_ONLY: self._cancel_only,
+            Kind.DEPOSIT: self._deposit,
+            Kind.TOKENS: self._revoke_tokens,
+            Kind.NO_FILES: self._no_files,
+            Kind.SECOND: self._second_instance,
             Kind.POWER_CUT: self._power_cut,
             Kind.KILL: self._kill,
             Kind.RESTART: self._restart,
@@ -171,16 +191,42 @@ class Chaos:
     async def _poison(self) -> None:
         self._crashes.arm(self._an_actor(), times=2)
 
+    async def _out_of_memory(self) -> None:
+        self._crashes.starved.add(self._an_actor())
+
+    async def _suspended(self) -> None:
+        system, address = self._running, self._an_actor()
+        system.cells[address].suspend()
+        try:
+            await trio.sleep(self._draws.uniform(0.1, SUSPENDED_S_MAX))
+        finally:
+            # It ends with the process, and by itself when too much waits.
+            if self._host.system is system and system.cells[address].suspended:
+                system.cells[address].resume()
+
     async def _port_crash(self) -> None:
-        system = self._host.system
-        assert system is not None, "chaos leaves a host alone that is down"
+        self._begin_in_a_port(_raise)
+
+    async def _port_hang(self) -> None:
+        # It leaks a task that no cancellation ends, and is to be stopped then.
+        self._begin_in_a_port(partial(_ignore_cancellation, self._draws.uniform(1.0, HANG_S_MAX)))
+        self._begin_in_a_port(_raise)
+
+    def _begin_in_a_port(self, work: Callable[[], Awaitable[None]]) -> None:
         # The store's end is the process's.
-        address = self._draws.choice(sorted(a for a in system.ports if a != "/store"))
-        nursery = getattr(system.ports[address], "nursery", None)
+        ports = self._running.ports
+        address = self._draws.choice(sorted(a for a in ports if a != "/store"))
+        nursery = getattr(ports[address], "nursery", None)
         if nursery is not None:
             # One that has just ended takes no more tasks, and has nothing to crash.
             with suppress(RuntimeError):
-                nursery.start_soon(_raise)
+                nursery.start_soon(work)
+
+    @property
+    def _running(self) -> System:
+        system = self._host.system
+        assert system is not None, "chaos leaves a host alone that is down"
+        return system
 
     def _an_actor(self) -> str:
         system = self._host.system
@@ -201,6 +247,21 @@ class Chaos:
             await trio.sleep(self._draws.uniform(1.0, FULL_S_MAX))
         finally:
             disk.fault_until_freed = None
+
+    async def _stale_snapshot(self) -> None:
+        self._host.loses_snapshots = True
+        self._host.kill()
+
+    async def _no_files(self) -> None:
+        self._network.has_no_files = True
+        try:
+            await trio.sleep(self._draws.uniform(1.0, NO_FILES_S_MAX))
+        finally:
+            self._network.has_no_files = False
+
+    async def _second_instance(self) -> None:
+        if not self._host.refuses_a_second():
+            self.violate("a second process took the data folder of the first")
 
     async def _power_cut(self) -> None:
         disk = self._host.disk
@@ -242,6 +303,29 @@ class Chaos:
         for way in (b"AddOrder", b"add_order"):
             body = b'{"fault":"lose_ack","target":"%s","count":1}' % way
             await self._venue.ask("POST", "/_box/faults/arm", body)
+
+    async def _cancel_only(self) -> None:
+        await self._venue.ask("POST", "/_box/market/cancel-only", b'{"is_on":true}')
+        try:
+            await trio.sleep(self._draws.uniform(1.0, CANCEL_ONLY_S_MAX))
+        finally:
+            await self.open_markets()
+
+    async def open_markets(self) -> None:
+        """Have the venue's markets take orders again."""
+        with trio.CancelScope(shield=True):
+            await self._venue.ask("POST", "/_box/market/cancel-only", b'{"is_on":false}')
+
+    async def _deposit(self) -> None:
+        books = await self._venue.ask("GET", "/_box/books")
+        users = sorted(user for user in (books or {}).get("balances", {}) if user[0] != "(")
+        if users:
+            amount = self._draws.randrange(1, DEPOSIT_MAX)
+            body = {"account": self._draws.choice(users), "asset": "USDT", "amount": str(amount)}
+            await self._venue.ask("POST", "/_box/deposit", msgspec.json.encode(body))
+
+    async def _revoke_tokens(self) -> None:
+        await self._venue.ask("POST", "/_box/tokens/revoke", b"{}")
 
     async def _drop_sockets(self) -> None:
         await self._venue.ask("POST", "/_box/sockets/drop", b"{}")
@@ -285,6 +369,11 @@ class Chaos:
 
     def _post(self, address: str, message: Message) -> None:
         self._host.post(address, message)
+
+
+async def _ignore_cancellation(seconds: float) -> None:
+    with trio.CancelScope(shield=True):
+        await trio.sleep(seconds)
 
 
 async def _raise() -> None:

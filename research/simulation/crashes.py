@@ -24,6 +24,10 @@ class Crashes:
     def __init__(self, is_live: Callable[[], bool], note: Callable[[str], None]) -> None:
         self.armed: dict[str, int] = {}
         """Address → how often handling its next message fails."""
+        self.starved: set[str] = set()
+        """Addresses whose next message finds no memory."""
+        self.lost: set[str] = set()
+        """Addresses that found none in this life, which ends with that: their counts do too."""
         self.done: Counter[str] = Counter()
         self._is_live = is_live
         self._note = note
@@ -37,6 +41,8 @@ class Crashes:
     def forget(self) -> None:
         """Begin again with the next process: its actors may stand earlier."""
         self.armed.clear()
+        self.starved.clear()
+        self.lost.clear()
         self._handled.clear()
         self._failing.clear()
 
@@ -71,6 +77,11 @@ class Crashes:
         address = ctx.address
         if not self._is_live() or ctx.seq <= self._handled.get(address, 0):
             return
+        if address in self.starved:
+            self.starved.discard(address)
+            self.lost.add(address)
+            self._note(f"{address} finds no memory at {type(message).__name__} {ctx.seq}")
+            raise MemoryError("an injected lack of memory")
         left = self.armed.get(address, 0)
         # A fault meets one message: what comes after it is handled like any other.
         if left and self._failing.get(address, ctx.seq) == ctx.seq:

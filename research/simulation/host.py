@@ -1,7 +1,7 @@
 """The machine that the bot runs on: a disk that outlives it, and lives of the process on it."""
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +16,8 @@ from messages.settings import TreeSettings
 from research.simulation.network import SimulatedNetwork
 from research.simulation.trace import Trace
 from state.crash_vfs import CrashVFS, Dice, Disk, PowerCutError
-from state.database import Settings
+from state.database import DATABASE_NAME, Settings
+from state.errors import DataFolderLockedError
 from state.port import store_child
 from state.store import Store
 from supervisor.clock import NANOSECONDS_PER_SECOND, ClockBehindError, ProcessClock
@@ -34,6 +35,10 @@ SLEW_EVERY_S = 10.0
 WARM_UP_S = 60
 # How a feed says that its market cannot be trusted, encoded.
 _DISTRUST = b"trusted\xc2"
+_LOSE_SNAPSHOTS = (
+    "DELETE FROM snapshots WHERE id IN (SELECT max(id) FROM snapshots GROUP BY actor "
+    "HAVING count(*) > 1)"
+)
 _NO_DATA = b"no data yet"
 Change = Callable[[SupervisorSpec], SupervisorSpec]
 
@@ -127,9 +132,13 @@ class Host:
         self.opened = trio.Event()
         self.death = trio.Event()
         self.lives = 0
+        self.addresses: frozenset[str] = frozenset()
+        """Everything that the roster says should be there."""
         self.on_start: Callable[[Store], None] = _nobody
         """Called with the store of each life before anything runs."""
         self.paranoid = False
+        self.loses_snapshots = False
+        """Whether the next start finds the newest snapshot of each actor gone."""
         self.listeners: list[Callable[[Store, Commit], None]] = []
         self.disk.on_cut = self.cut_power
         self.disk.on_kill = self.kill
@@ -204,9 +213,36 @@ class Host:
         self._trace.event(f"host: the process ended: {reasons[0]}")
         return reasons[0]
 
+    def refuses_a_second(self) -> bool:
+        """Return whether a second process may not have the data of the one that runs."""
+        try:
+            second = Store.open(self._folder, self._settings, draw=self._draw)
+        except DataFolderLockedError:
+            return True
+        second.database.close()
+        return False
+
+    @property
+    def _settings(self) -> Settings:
+        return Settings(ballast_bytes=0, vfs=self.vfs.name)
+
+    def _lose_snapshots(self) -> None:
+        """Take away each actor's newest snapshot, if it has an older one."""
+        self.loses_snapshots = False
+        with suppress(apsw.Error), closing(self._connection()) as connection:
+            # There is no shared memory on this disk.
+            connection.pragma("locking_mode", "exclusive")
+            connection.execute(_LOSE_SNAPSHOTS)
+            self._trace.marks["snapshot.lost"] += connection.changes() > 0
+
+    def _connection(self) -> apsw.Connection:
+        path = str(self._folder / DATABASE_NAME)
+        return apsw.Connection(path, flags=apsw.SQLITE_OPEN_READWRITE, vfs=self.vfs.name)
+
     async def _process(self, settings: TreeSettings) -> ExitReason:
-        at_boot = Settings(ballast_bytes=0, vfs=self.vfs.name)
-        store = TracedStore.open(self._folder, at_boot, draw=self._draw)
+        if self.loses_snapshots:
+            self._lose_snapshots()
+        store = TracedStore.open(self._folder, self._settings, draw=self._draw)
         self.store = store
         assert isinstance(store, TracedStore), "what is opened is traced"
         store.trace = self._trace
@@ -219,6 +255,7 @@ class Host:
             raise
         self.on_start(store)
         spec = build(settings, self._folder, clock, (store_child(store),))
+        self.addresses = frozenset(_addresses(spec, ""))
         spec = self._change(self._on_disk(spec))
         system = self.system = System(
             spec, store, clock, report=self._report, paranoid=self.paranoid
@@ -256,6 +293,12 @@ class Host:
                 self.disk.power_on()
             self.disk.resume()
             self._lost = False
+
+
+def _addresses(spec: ChildSpec | SupervisorSpec, above: str) -> list[str]:
+    children = spec.children if isinstance(spec, SupervisorSpec) else ()
+    address = f"{above}/{spec.name}" if spec.name else above
+    return [address or "/", *(found for one in children for found in _addresses(one, address))]
 
 
 def _box_on(start: Callable[[], object], vfs: str) -> Callable[[], BoxPort]:

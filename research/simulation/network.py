@@ -6,6 +6,7 @@ pieces, or never again. A half-open connection takes bytes and delivers none, an
 
 import errno
 import random
+import socket
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ class Weather:
 
     delay_s_min: float = 0.0
     delay_s_max: float = 0.0
+    no_name_ppm: int = 0
     refuse_ppm: int = 0
     reset_ppm: int = 0
     half_open_ppm: int = 0
@@ -191,6 +193,8 @@ class SimulatedNetwork:
         self.counts: Counter[str] = Counter()
         self.is_cut = False
         """Whether nothing new gets through: a partition."""
+        self.has_no_files = False
+        """Whether the process may open no more connections: its limit of files is met."""
         self.is_down = False
         """Whether the host whose clients connect here is off."""
         self.tap: Tap | None = None
@@ -235,6 +239,10 @@ class SimulatedNetwork:
 
     async def _connect(self, place: tuple[str, int]) -> SimulatedStream:
         await trio.sleep(self._delay_s())
+        if self.has_no_files:
+            raise OSError(errno.EMFILE, "too many open files")
+        if self._happens("no-name", self.weather.no_name_ppm):
+            raise socket.gaierror(socket.EAI_AGAIN, "temporary failure in name resolution")
         if self.is_cut:
             await trio.sleep_forever()  # a lost SYN: whoever dials has a time-out
         if self.is_down or self._happens("refuse", self.weather.refuse_ppm):

@@ -29,12 +29,17 @@ class Kind(Enum):
     CRASH = "actor.crash"
     POISON = "actor.poison"
     PORT_CRASH = "actor.port-crash"
+    PORT_HANG = "actor.port-hang"
+    MEMORY = "actor.out-of-memory"
+    SUSPENDED = "actor.suspended"
     # store
     IO_ERROR = "store.io-error"
     DISK_FULL = "store.disk-full"
     SLOW_COMMIT = "store.slow-commit"
+    STALE_SNAPSHOT = "store.stale-snapshot"
     # transport
     REFUSE = "transport.refuse"
+    NO_NAME = "transport.no-name"
     RESET = "transport.reset"
     HALF_OPEN = "transport.half-open"
     STALL = "transport.stall"
@@ -46,10 +51,15 @@ class Kind(Enum):
     LOST_ACK = "exchange.lost-ack"
     DROP_SOCKETS = "exchange.drop-sockets"
     LATE_SIGHT = "exchange.late-sight"
+    CANCEL_ONLY = "exchange.cancel-only"
+    DEPOSIT = "exchange.deposit"
+    TOKENS = "exchange.revoke-tokens"
     # host
     POWER_CUT = "host.power-cut"
     KILL = "host.kill"
     RESTART = "host.restart"
+    NO_FILES = "host.no-files"
+    SECOND = "host.second-instance"
     # operator
     KILL_SWITCH = "operator.kill-switch"
     PAUSE = "operator.pause"
@@ -175,6 +185,7 @@ def weather_of(plan: Plan) -> Weather:
     return Weather(
         delay_s_min=delay_s / 4,
         delay_s_max=delay_s,
+        no_name_ppm=50_000 if plan.has(Kind.NO_NAME) else 0,
         refuse_ppm=50_000 if plan.has(Kind.REFUSE) else 0,
         reset_ppm=1_500 if plan.has(Kind.RESET) else 0,
         half_open_ppm=400 if plan.has(Kind.HALF_OPEN) else 0,

@@ -27,6 +27,7 @@ from research.simulation.trace import Trace
 from research.simulation.venue_desk import VenueDesk
 from state.errors import StateError
 from supervisor import buggify, limits, net, threads
+from supervisor.cell import Cell
 from supervisor.clock import ClockBehindError, use_perf
 from supervisor.determinism import run as run_deterministically
 from supervisor.spec import ExitReason
@@ -48,6 +49,7 @@ SMALL_LIMITS = {
     "GROUP_BYTES_MAX": 2_000,
 }
 ALIVE = frozenset({"running"})
+FALLEN = frozenset({"halted", "stopped"})
 
 
 class Result(msgspec.Struct, kw_only=True):
@@ -86,10 +88,13 @@ class World:
         self.host = Host(folder, streams.disk_seed, self.network, self.trace, self.crashes.change)
         self.host.paranoid = plan.paranoid
         self.host.listeners.append(self.checks.committed)
+        self.checks.lost = self.crashes.lost
+        self.checks.intent_of = self._intent_of
         self.host.on_start = self.checks.restored
         self.venue = VenueDesk(self.network)
         self.chaos = Chaos(plan, streams.faults, self.host, self.network, self.crashes, self.venue)
         self.chaos.switch_released = self._switch_released
+        self.chaos.violate = self.checks.violate
         self.chaos.order_under_way = self.checks.order_under_way
         self.settings = settings_for(plan, shipped)
         self.sometimes: Counter[str] = Counter()
@@ -131,6 +136,7 @@ class World:
         # What the router swallowed is reset at last, as TCP's own time-out would.
         self.network.sever()
         self.crashes.armed.clear()
+        self.crashes.starved.clear()
         self.host.disk.calm()
         self.host.skew_ns = 0
 
@@ -139,6 +145,7 @@ class World:
         await self.venue.ask("POST", "/_box/faults/profile", b'{"profile":"none"}')
         await self.venue.ask("POST", "/_box/faults/disarm", b"{}")
         await self.venue.ask("POST", "/_box/visibility", b'{"lag_ms":0}')
+        await self.chaos.open_markets()
         self.chaos.release_switch()
         await self._until("all parts run", self._is_whole)
         # It trades again, as long as it is left to.
@@ -173,17 +180,25 @@ class World:
                 was_retried = cell.blocked.position in self._retried
                 self._retried.add(cell.blocked.position)
                 cell.release(discard=was_retried, operator=OPERATOR, reason="the fault is over")
-        for node in _all(system.tree()):
-            if node.state == "halted":
-                self.sometimes["halted"] += 1
-                supervisor, name = system.supervisor_of(node.address)
-                await self._restart(supervisor, name)
+        for node in _fallen(system.tree()):
+            self.sometimes["halted"] += node.state == "halted"
+            supervisor, name = system.supervisor_of(node.address)
+            await self._restart(supervisor, name)
 
     async def _restart(self, supervisor: Supervisor, name: str) -> None:
         try:
             await supervisor.restart_child(name)
         except ChildError:
             return  # it is up already, or its start failed: it is looked at again
+
+    def _intent_of(self, client_order_id: str) -> str:
+        """Return the wish that an order is of, as its ledger has it."""
+        for address in self._cells("/ledger"):
+            fold = self._cell(address).fold
+            order = fold.state.orders.get(client_order_id) if fold is not None else None
+            if order is not None:
+                return str(order.intent_id)
+        return ""
 
     # --- what is asked of a bot at rest
 
@@ -232,6 +247,9 @@ class World:
         await store.committed()
         self.checks.look(system)
         self.checks.settled()
+        runs, wanted = {node.address for node in _all(system.tree())}, self.host.addresses
+        if runs != wanted:
+            self.checks.violate(f"the tree is not its roster's: {sorted(runs ^ wanted)}")
         books = await self.venue.ask("GET", "/_box/books")
         if books is None:
             self.checks.violate("the venue does not answer in peace")
@@ -251,6 +269,10 @@ class World:
             ours_minor = self.checks.held_minor(asset)
             if theirs_minor != ours_minor:
                 self.checks.violate(f"{asset}: we hold {ours_minor}, the venue {theirs_minor}")
+
+    def _cell(self, address: str) -> Cell:
+        assert self.host.system is not None, "an order is written by a bot that runs"
+        return self.host.system.cells[address]
 
     def _cells(self, part: str) -> list[str]:
         system = self.host.system
@@ -376,6 +398,13 @@ def _result(world: World, seconds: float) -> Result:
 
 def _all(node: Node) -> list[Node]:
     return [node, *(found for child in node.children for found in _all(child))]
+
+
+def _fallen(node: Node) -> list[Node]:
+    """Return the topmost of what runs no more: halted, or a restart by hand has failed."""
+    if node.state in FALLEN:
+        return [node]
+    return [found for child in node.children for found in _fallen(child)]
 
 
 def without(plan: Plan, kinds: tuple[object, ...]) -> Plan:

@@ -11,7 +11,15 @@ from supervisor.child import ChildError, ChildState, Refusal
 from supervisor.clock import ProcessClock, trio_monotonic_ns
 from supervisor.journal import MemoryJournal
 from supervisor.port import Port, PortContext
-from supervisor.spec import SHUTDOWN, ChildSpec, Ended, ExitReason, Shutdown, SupervisorSpec
+from supervisor.spec import (
+    SHUTDOWN,
+    ChildSpec,
+    Ended,
+    ExitReason,
+    Shutdown,
+    Strategy,
+    SupervisorSpec,
+)
 from supervisor.system import System
 from tests.supervisor.demo import BOOT_NS, SECOND_NS, recorder, running
 
@@ -129,3 +137,25 @@ async def test_whoever_owns_the_process_hears_what_is_left_behind(
     system = System(root(spec), MemoryJournal(), clock)
     await system.run(system.request_stop, on_left)
     assert heard == [(SHUTDOWN, ["/s"])]
+
+
+async def test_who_is_restarted_with_others_is_waited_for_when_it_cannot_be_killed(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Found by `bot sim --faults actor.port-hang`: the supervisor broke on its own table."""
+    stuck = ChildSpec(name="s", start=Shielded, shutdown_ns=SECOND_NS)
+    inner = SupervisorSpec(
+        name="inner", children=(recorder("a"), stuck), strategy=Strategy.REST_FOR_ONE, intensity=90
+    )
+    async with running(root(inner)) as run:
+        supervisor, _ = run.system.supervisor_of("/inner/s")
+        a, s = supervisor.find("a"), supervisor.find("s")
+        a.kill(ExitReason(Ended.CRASH, "a fault"))
+        await trio.sleep(10)
+        assert run.reports == [("unkillable", "/inner/s")]
+        assert a.state is ChildState.RUNNING
+        assert s.is_left_behind
+        await trio.sleep(90)
+        assert s.state is ChildState.RUNNING
+        assert not s.is_left_behind
+        assert run.reports == [("unkillable", "/inner/s")]

@@ -106,7 +106,7 @@ def test_the_command_that_is_printed_draws_the_same_plan(seed: int) -> None:
 def test_a_profile_that_does_not_exist() -> None:
     assert kinds_of("none") == ()
     assert kinds_of("host,actor.crash") == (
-        Kind.CRASH, Kind.POWER_CUT, Kind.KILL, Kind.RESTART
+        Kind.CRASH, Kind.POWER_CUT, Kind.KILL, Kind.RESTART, Kind.NO_FILES, Kind.SECOND
     )  # fmt: skip
     with pytest.raises(LookupError, match=r"host\.power-cut"):
         kinds_of("hosts")
