@@ -78,7 +78,10 @@ class Chaos:
         self._crashes = crashes
         self._venue = venue
         self._points: dict[str, bool] = {}
-        self._acts: dict[Kind, Callable[[], Awaitable[None]]] = {
+        self._acts = self._all_acts()
+
+    def _all_acts(self) -> dict[Kind, Callable[[], Awaitable[None]]]:
+        return {
             Kind.WALL_JUMP: self._wall_jump,
             Kind.STOPPED: self._stopped,
             Kind.UNKNOWN_MESSAGE: self._unknown_message,

@@ -59,21 +59,11 @@ class Crashes:
     def _start(self, start: Callable[[], Actor[Any] | Port]) -> Actor[Any] | Port:
         started = start()
         if isinstance(started, Actor):
-            kind = type(started)
-            methods = inspect.getmembers(kind, inspect.isfunction)
-            handlers = {n: self._failing_one(m) for n, m in methods if n.startswith("on_")}
-            started.__class__ = type(kind.__name__, (kind,), handlers)
+            started.__class__ = _failing(type(started))
+            started.__dict__["crashes"] = self
         return started
 
-    def _failing_one(self, handler: Callable[..., None]) -> Callable[..., None]:
-        @wraps(handler)
-        def handle(actor: Actor[Any], state: AnyState, message: Message, ctx: Context) -> None:
-            handler(actor, state, message, ctx)
-            self._after(message, ctx)
-
-        return handle
-
-    def _after(self, message: Message, ctx: Context) -> None:
+    def after(self, message: Message, ctx: Context) -> None:
         address = ctx.address
         if not self._is_live() or ctx.seq <= self._handled.get(address, 0):
             return
@@ -93,3 +83,24 @@ class Crashes:
         self.armed.pop(address, None)
         self._failing.pop(address, None)
         self._handled[address] = ctx.seq
+
+
+def _failing(kind: type[Actor[Any]]) -> type[Actor[Any]]:
+    """Return `kind` with handlers that may fail: one for all runs, since classes are for ever."""
+    if kind not in _KINDS:
+        methods = inspect.getmembers(kind, inspect.isfunction)
+        handlers = {name: _failing_one(each) for name, each in methods if name.startswith("on_")}
+        _KINDS[kind] = type(kind.__name__, (kind,), handlers)
+    return _KINDS[kind]
+
+
+_KINDS: dict[type[Actor[Any]], type[Actor[Any]]] = {}
+
+
+def _failing_one(handler: Callable[..., None]) -> Callable[..., None]:
+    @wraps(handler)
+    def handle(actor: Actor[Any], state: AnyState, message: Message, ctx: Context) -> None:
+        handler(actor, state, message, ctx)
+        actor.__dict__["crashes"].after(message, ctx)
+
+    return handle
