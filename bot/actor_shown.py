@@ -31,10 +31,16 @@ def stats_lines(row: ActorStats) -> str:
         ("a message takes", f"{_span(row.step_p99_ns)} (p99), {_span(row.step_max_ns)} at most"),
         ("turns", f"{row.reductions} of the event loop since this start"),
         ("circuit", row.circuit or "-"),
-        ("budget", f"{_span(row.step_budget_ns)}; struck {row.struck}, over it {row.overruns}"),
+        ("budget", _budget(row)),
     ]
     width = max(len(name) for name, _ in lines)
     return "\n".join(f"{name.ljust(width)}  {value}" for name, value in lines)
+
+
+def _budget(row: ActorStats) -> str:
+    if not row.step_budget_ns:
+        return "none"
+    return f"{_span(row.step_budget_ns)}; struck {row.struck}, over it {row.overruns}"
 
 
 def step_lines(rows: Sequence[ActorRow]) -> str:

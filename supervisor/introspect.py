@@ -84,7 +84,7 @@ class Inspector:
             step_max_ns=noted.times.max_ns,
             struck=noted.struck,
             overruns=noted.overruns,
-            step_budget_ns=cell.spec.step_budget_ns if isinstance(cell, Cell) else 0,
+            step_budget_ns=_budget_ns(cell),
             started_ns=noted.started_ns,
             uptime_ns=now_ns - noted.started_ns if child.is_up else 0,
             last_exit=str(child.last_exit or ""),
@@ -266,6 +266,13 @@ def _check_may_restart(supervisor: Supervisor, child: Child) -> None:
 def holds_money(spec: ChildSpec) -> bool:
     """Whether an actor is one whose messages are never skipped."""
     return spec.poison is Poison.BLOCK
+
+
+def _budget_ns(cell: Cell | PortCell) -> int:
+    if isinstance(cell, PortCell):
+        return 0
+    is_isolated = cell.kind == "process"
+    return cell.spec.process.step_ns if is_isolated else cell.spec.step_budget_ns
 
 
 def _state(child: Child, cell: Cell | PortCell) -> str:

@@ -15,6 +15,7 @@ import trio
 from supervisor import limits, process_frames
 from supervisor.actor import Actor, AnyState
 from supervisor.cell import Cell
+from supervisor.clock import perf_ns
 from supervisor.fold import Fold, NondeterminismError, Ran, TailDivergedError
 from supervisor.house import House
 from supervisor.journal import Envelope, RecordedTurn, Snapshot
@@ -184,6 +185,7 @@ class ProcessCell(Cell):
         first_seq = remote.seq + 1
         remote.context.now_ns = now_ns = self._house.clock.now_ns()
         handle = Handle(batch=process_frames.items(batch), now_ns=now_ns)
+        began_ns = perf_ns()
         try:
             handled = await worker.ask(handle, Handled, messages=len(batch))
         except DiedError as died:
@@ -192,6 +194,7 @@ class ProcessCell(Cell):
             # Nothing of it is committed: the next incarnation handles it.
             self.mailbox.put_back(batch)
             raise
+        self.notes.times.note(perf_ns() - began_ns, len(handled.counts) or 1)
         self._one_by_one = max(0, self._one_by_one - len(handled.counts))
         crash = None
         if handled.error:

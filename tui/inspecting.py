@@ -96,9 +96,10 @@ def inspected_lines(store: Store, address: str) -> Iterator[list[Run]]:
                 ("waiting", f"{stats.queued}, at most {stats.queued_max}"),
                 ("dropped", str(stats.dropped) if stats.dropped else ""),
                 ("dead", str(stats.dead) if stats.dead else ""),
-                ("message p99", f"{stats.step_p99_ns / 1_000:.0f} us"),
+                ("message p99", _microseconds(stats.step_p99_ns)),
                 ("struck", str(stats.struck) if stats.struck else ""),
                 ("traced", "yes" if stats.traced else ""),
+                ("circuit", stats.circuit),
             )
         )
     if store.unfolds_state:
@@ -121,6 +122,11 @@ def _state_lines(store: Store, address: str) -> Iterator[list[Run]]:
         yield [Run(f"{clean(name)} ", "dim"), Run(clean(cut))]
     if len(fields) > FIELDS_MAX:
         yield labelled((("more", f"bot actor state {address}"),))
+
+
+def _microseconds(span_ns: int) -> str:
+    # A port's commands are not timed.
+    return f"{span_ns / 1_000:.0f} us" if span_ns else ""
 
 
 def _span(span_ns: int) -> str:
