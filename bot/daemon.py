@@ -31,6 +31,7 @@ from bot.tuning import settle, tune
 from bot.vitals import TreeVitals, summary
 from messages.money import Acknowledged, KillSwitch, VaultChecked
 from messages.settings import Roster, TreeSettings
+from state.ballast import BALLAST_BYTES
 from state.errors import DatabaseDamagedError, DataFolderError, StateError
 from state.port import store_child
 from state.retention import Keep
@@ -382,8 +383,8 @@ def _tell_of_need(folder: Path, reason: str) -> None:
     """Log it here: an alert would need the journal that is in need."""
     if reason:
         logger.warning(
-            "the disk does not take the journal (%s): no entries until it does; make room beside "
-            "%s or repair the disk", reason, folder,
+            "the disk does not take the journal (%s): no entries until it does; repair the disk, "
+            "or have %d MB free beside %s", reason, 2 * BALLAST_BYTES // 1_000_000, folder,
         )  # fmt: skip
     else:
         logger.warning("the journal is written again: entries are on")

@@ -69,7 +69,11 @@ class Past(NamedTuple):
 
         Raises `HistoryRetiredError` when there is none.
         """
-        fold = FoldOfThen(self.make(), self.lineages, self.number, self.address)
+        lineages = self.lineages
+        if lineages.before:
+            fold: Fold = FoldOfThen(self.make(), lineages, self.number, self.address)
+        else:
+            fold = Fold(self.make(), lineages.now, self.number, self.address)
         snapshot = self.source.snapshot_before(self.number, seq)
         if snapshot is not None:
             fold.load(snapshot)
