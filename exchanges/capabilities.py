@@ -74,6 +74,7 @@ CAPABILITIES: dict[str, Capabilities] = {
     ),
     "bybit": Capabilities(
         amend=Support.NATIVE,
+        websocket_orders=Support.NATIVE,
         triggers=Support.NATIVE,
         post_only=Support.NATIVE,
         immediate_or_cancel=Support.NATIVE,

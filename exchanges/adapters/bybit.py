@@ -10,8 +10,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from exchanges.adapters.base import Adapter, Decoded, Refused, Subscription, Topic
+from exchanges.adapters.bybit_orders import BybitOrders
 from exchanges.adapters.bybit_streams import STATUS, BybitStreams, balance_of, fill_fee
 from exchanges.adapters.texts import decimals_of, milliseconds_ns, plain
+from exchanges.adapters.wires import OrderWire
 from exchanges.ccxt_names import errors as ccxt_errors
 from exchanges.errors import Code, Reason, Rule, VenueError
 from exchanges.timestamps import NANOSECONDS_PER_MILLISECOND
@@ -129,9 +131,11 @@ class BybitAdapter(Adapter):
             return options
         rest = endpoints.rest.rstrip("/")
         private = endpoints.websocket_private
+        # Orders have a socket of their own, beside the account's.
+        trade = private.removesuffix("/private") + "/trade"
         sockets = {
             "public": {SPOT: endpoints.websocket_public},
-            "private": {SPOT: {"unified": private}, "contract": private},
+            "private": {SPOT: {"unified": private}, "contract": private, "trade": trade},
         }
         return {**options, "urls": {"api": {"public": rest, "private": rest, "ws": sockets}}}
 
@@ -254,13 +258,24 @@ class BybitAdapter(Adapter):
         return params
 
     def _window(self, expires_at_ns: int, now_ns: int) -> dict[str, Any]:
+        window_ms = self._window_ms(expires_at_ns, now_ns)
+        return {} if window_ms is None else {"recvWindow": window_ms}
+
+    def _window_ms(self, expires_at_ns: int, now_ns: int) -> int | None:
         """Return the receive window that makes Bybit refuse what comes after the bound."""
         if not expires_at_ns:
-            return {}
+            return None
         ahead_ms = (expires_at_ns - now_ns) // NANOSECONDS_PER_MILLISECOND
         if ahead_ms < 1:
             raise VenueError(Code.INVALID, self.venue, "the submit's bound has passed")
-        return {"recvWindow": min(ahead_ms, RECEIVE_WINDOW_MS_MAX)}
+        return min(ahead_ms, RECEIVE_WINDOW_MS_MAX)
+
+    def order_wire(self) -> OrderWire | None:
+        return BybitOrders(self._wire_params, _change_params, self._window_ms)
+
+    def _wire_params(self, ticket: OrderTicket, instrument: Instrument) -> dict[str, Any]:
+        self._remember(ticket)
+        return self._order_params(ticket, instrument)
 
     async def amend(
         self,
@@ -269,13 +284,7 @@ class BybitAdapter(Adapter):
         instrument: Instrument,
         now_ns: int,
     ) -> None:
-        params = {
-            "category": SPOT,
-            "symbol": instrument.venue_symbol,
-            "orderId": change.venue_order_id.rpartition("-")[2],
-            "qty": instrument.quantity_text(change.quantity_lots),
-            "price": instrument.price_text(change.price_ticks),
-        }
+        params = _change_params(change, instrument)
         await exchange.privatePostV5OrderAmend(params | self._window(change.expires_at_ns, now_ns))
 
     async def cancel(
@@ -348,6 +357,16 @@ class BybitAdapter(Adapter):
 
 
 _OPEN = ("pending", "open", "partially_filled")
+
+
+def _change_params(change: OrderChange, instrument: Instrument) -> dict[str, Any]:
+    return {
+        "category": SPOT,
+        "symbol": instrument.venue_symbol,
+        "orderId": change.venue_order_id.rpartition("-")[2],
+        "qty": instrument.quantity_text(change.quantity_lots),
+        "price": instrument.price_text(change.price_ticks),
+    }
 
 
 def spot_instrument(symbol: str, row: Row, *, maker: str, taker: str) -> Instrument:

@@ -16,7 +16,7 @@ from exchanges.venue_client import VenueClient, open_venue
 from messages.settings import OrderEntry
 from supervisor.clock import ProcessClock
 from tests.exchanges.boxed import order_id, resting
-from tests.venue import binance_client
+from tests.venue import binance_client, bybit_client
 from tests.venue.boxes import SYMBOL, running_box
 
 TIMEOUT_MS = 400
@@ -101,10 +101,23 @@ async def at_binance(
             yield boxed
 
 
+@asynccontextmanager
+async def at_bybit(
+    entry: OrderEntry = OrderEntry.AUTO, timeout_ms: int = 5_000
+) -> AsyncIterator[Boxed]:
+    async with bybit_client.running() as box:
+        make = partial(_client, "bybit", box, ("/v5/public/spot", "/v5/private"), timeout_ms)
+        async with make(entry) as client:
+            await client.load_instruments()
+            boxed = Boxed(box, client, "order.create", "order.cancel", make)
+            await boxed.is_up()
+            yield boxed
+
+
 def _client(
     venue: str, box: Untyped, paths: tuple[str, str], timeout_ms: int, entry: OrderEntry
 ) -> VenueClient:
-    alice = binance_client.ALICE if venue == "binance" else None
+    alice = {"binance": binance_client.ALICE, "bybit": bybit_client.ALICE}.get(venue)
     credentials = (
         Credentials(alice.api_key, alice.api_secret) if alice else Credentials(box.key, box.secret)
     )
@@ -127,14 +140,14 @@ def _client(
 
 
 Venue = Callable[..., Any]
-both = pytest.mark.parametrize("venue", [at_kraken, at_binance])
+both = pytest.mark.parametrize("venue", [at_kraken, at_binance, at_bybit])
 
 
 @both
 async def test_an_order_lives_and_is_cancelled_without_rest(venue: Venue) -> None:
     async with venue() as at:
         # Whatever goes by REST fails: so nothing did.
-        for endpoint in ("AddOrder", "CancelOrder", "order"):
+        for endpoint in ("AddOrder", "CancelOrder", "order", "order/create", "order/cancel"):
             await at.arm("refuse", endpoint, count=9)
         first = await at.client.submit(resting(1))
         await at.client.submit(resting(2))
