@@ -138,9 +138,10 @@ async def _served(process: trio.Process, clock: ManualClock) -> dict[str, Any]:
 Seen = tuple[Case, dict[str, Any], dict[str, Any]]
 
 
-# Venues that speak another's protocol, with its code, are played in `make check`.
-SIBLINGS = {"binanceus", "bybit-linear", "okx-swap"}
-PARAMS = [pytest.param(name, marks=pytest.mark.check if name in SIBLINGS else ()) for name in CASES]
+# Venues that speak another's protocol, with its code, are played in `make check`; Coinbase, too, of
+# which ccxt watches the least.
+CHECKED = {"binanceus", "bybit-linear", "coinbase", "okx-swap"}
+PARAMS = [pytest.param(name, marks=pytest.mark.check if name in CHECKED else ()) for name in CASES]
 
 
 @pytest.fixture(scope="module", params=PARAMS)

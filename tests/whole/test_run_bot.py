@@ -145,15 +145,19 @@ def sides(bot: Bot) -> set[str]:
     return {fill["side"] for fill in bot.ask("fills")}
 
 
-@pytest.mark.check
 @pytest.mark.parametrize("protocol", ["kucoin", "coinbase"])
-@pytest.mark.parametrize("faults", ["none", "nasty"])
+@pytest.mark.parametrize(
+    "faults",
+    [
+        pytest.param("none", marks=pytest.mark.check),
+        pytest.param("nasty", marks=pytest.mark.soak),
+    ],
+)
 def test_a_bot_trades_where_the_stream_tells_no_fills(
     tmp_path: Path, protocol: str, faults: str
 ) -> None:
     toml = box_toml(faults).replace("kraken", protocol).replace("ETH = 10", "ETH = 8")
-    # The best tier of Coinbase's.
-    bot = Bot(tmp_path, toml.replace("fee_tier = 9", "fee_tier = 8"))
+    bot = Bot(tmp_path, toml)
     with closing(bot):
         bot.begin()
         bot.until("bought and sold", lambda _: sides(bot) == {"buy", "sell"}, TRADED_S)

@@ -39,7 +39,8 @@ from venue.websocket import WebSocketSession
 _UNAVAILABLE = 503
 _OLDER = ["v2"]
 _PREFIXES = (["api", "v3"], _OLDER)
-# (30-day volume, taker ppm, maker ppm): as ccxt 4.5.90 has them.
+# (30-day volume, taker ppm, maker ppm): as ccxt 4.5.90 has them. The last is the box's own, so that
+# there are ten as of other venues.
 FEES = (
     (0, 6_000, 4_000),
     (10_000, 4_000, 2_500),
@@ -50,6 +51,7 @@ FEES = (
     (75_000_000, 1_200, 300),
     (250_000_000, 800, 0),
     (400_000_000, 500, 0),
+    (1_000_000_000, 400, 0),
 )
 
 

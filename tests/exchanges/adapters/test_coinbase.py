@@ -48,6 +48,7 @@ async def client(
             yield box, venue
 
 
+@pytest.mark.check
 async def test_what_the_venue_lists() -> None:
     async with client() as (box, venue):
         listed = venue.instrument(SYMBOL)
@@ -105,6 +106,7 @@ async def test_an_order_from_submit_to_history() -> None:
         assert (await venue.cancel_all()).count == 2
 
 
+@pytest.mark.check
 async def test_histories_are_read_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("exchanges.adapters.coinbase.PAGE_ROWS", 2)
     async with client() as (box, venue):
@@ -116,6 +118,7 @@ async def test_histories_are_read_page_by_page(monkeypatch: pytest.MonkeyPatch) 
         assert len(await venue.fetch_closed_orders(closed[1].created_ns)) == 2
 
 
+@pytest.mark.check
 @pytest.mark.parametrize(
     ("changes", "code", "reason"),
     [
@@ -151,6 +154,7 @@ async def test_what_is_not_there_and_what_comes_twice() -> None:
         assert refused.value.code is Code.NOT_FOUND
 
 
+@pytest.mark.check
 async def test_a_key_that_is_another() -> None:
     async with client(ec_key("coinbase-sim", "mallory", 1)[1]) as (_, venue):
         with pytest.raises(VenueError) as refused:
@@ -158,6 +162,7 @@ async def test_a_key_that_is_another() -> None:
         assert refused.value.code is Code.AUTHENTICATION
 
 
+@pytest.mark.check
 async def test_a_submit_that_comes_too_late_is_refused() -> None:
     async with client() as (box, venue):
         bound_ns = box.clock.now_ns() + 2_000_000_000
@@ -177,6 +182,7 @@ async def test_a_submit_that_comes_too_late_is_refused() -> None:
         assert await venue.fetch_open_orders() == []
 
 
+@pytest.mark.check
 async def test_a_lost_answer_is_ambiguous() -> None:
     async with client() as (box, venue):
         await box.admin("faults/arm", {"fault": "lose_ack", "target": "brokerage/orders"})
@@ -186,6 +192,7 @@ async def test_a_lost_answer_is_ambiguous() -> None:
         assert len(await venue.fetch_open_orders()) == 1
 
 
+@pytest.mark.check
 async def test_public_streams() -> None:
     async with client() as (box, venue):
         async with venue.watch_book(SYMBOL) as feed:
@@ -205,6 +212,7 @@ async def test_public_streams() -> None:
             assert (await event(feed, Ticker, box)).last_ticks > 0
 
 
+@pytest.mark.check
 async def test_a_trade_has_the_side_of_its_taker() -> None:
     async with client() as (_, venue), venue.watch_trades(SYMBOL) as feed:
         await event(feed, Subscribed)
@@ -215,6 +223,7 @@ async def test_a_trade_has_the_side_of_its_taker() -> None:
         assert trade.side == "sell"
 
 
+@pytest.mark.check
 async def test_candles_of_a_minute_are_those_that_the_venue_tells() -> None:
     async with (
         client() as (box, venue),

@@ -44,6 +44,7 @@ async def client(**changes: Untyped) -> AsyncIterator[tuple[Client, VenueClient]
             yield box, venue
 
 
+@pytest.mark.check
 async def test_what_the_venue_lists() -> None:
     async with client() as (box, venue):
         listed = venue.instrument(SYMBOL)
@@ -95,6 +96,7 @@ async def test_an_order_from_submit_to_history() -> None:
         assert (await venue.cancel_all()).count == 2
 
 
+@pytest.mark.check
 async def test_histories_are_read_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("exchanges.adapters.kucoin.PAGE_ROWS", 2)
     async with client() as (box, venue):
@@ -108,6 +110,7 @@ async def test_histories_are_read_page_by_page(monkeypatch: pytest.MonkeyPatch) 
         assert len(await venue.fetch_transfers(0)) == 2
 
 
+@pytest.mark.check
 @pytest.mark.parametrize(
     ("changes", "code", "reason"),
     [
@@ -138,6 +141,7 @@ async def test_what_is_not_there_and_what_comes_twice() -> None:
         assert refused.value.reason == "duplicate_client_order_id"
 
 
+@pytest.mark.check
 async def test_a_submit_that_comes_too_late_is_refused() -> None:
     async with client() as (box, venue):
         bound_ns = box.clock.now_ns() + 2_000_000_000
@@ -156,6 +160,7 @@ async def test_a_submit_that_comes_too_late_is_refused() -> None:
         assert await venue.fetch_open_orders() == []
 
 
+@pytest.mark.check
 async def test_a_clock_that_is_wrong_and_an_answer_that_is_lost() -> None:
     async with client() as (box, venue):
         await box.admin("faults/arm", {"fault": "lose_ack", "target": "hf/orders"})
@@ -177,6 +182,7 @@ async def test_a_clock_that_is_wrong_and_an_answer_that_is_lost() -> None:
             box.clock.advance(6_000_000_000)
 
 
+@pytest.mark.check
 async def test_public_streams() -> None:
     async with client() as (box, venue):
         async with venue.watch_book(SYMBOL) as feed:
@@ -201,6 +207,7 @@ async def test_public_streams() -> None:
             assert (await event(feed, Ticker, box)).last_ticks > 0
 
 
+@pytest.mark.check
 async def test_a_deep_book_follows_numbered_changes_and_a_gap_ends_its_trust() -> None:
     async with client() as (box, venue), venue.watch_book(SYMBOL, 60) as feed:
         await event(feed, Subscribed)
@@ -260,6 +267,7 @@ async def test_the_account_hears_its_orders_and_balances() -> None:
         await event(orders, Subscribed)
 
 
+@pytest.mark.check
 async def test_a_token_is_renewed_when_the_venue_has_forgotten_it() -> None:
     async with client() as (box, venue), venue.watch_trades(SYMBOL) as feed:
         await event(feed, Subscribed)

@@ -109,6 +109,7 @@ async def test_orders_are_refused_in_the_venues_words() -> None:
         assert buy["error_response"]["error"] == "UNSUPPORTED_ORDER_CONFIGURATION"
 
 
+@pytest.mark.check
 async def test_requests_that_are_wrong_in_themselves() -> None:
     limit = {"limit_limit_gtc": LIMIT}
     order = {"product_id": PRODUCT, "side": "BUY", "order_configuration": limit}
@@ -132,6 +133,7 @@ async def test_requests_that_are_wrong_in_themselves() -> None:
             assert response.json()["error"] in ("INVALID_ARGUMENT", "NOT_FOUND")
 
 
+@pytest.mark.check
 async def test_limits_are_kept() -> None:
     async with running(config(rate_tier=RateTier.PRO)) as alice:
         for _ in range(10):
@@ -166,6 +168,7 @@ async def cancelled(alice: Client, *ids: str) -> list[Untyped]:
     return results
 
 
+@pytest.mark.check
 async def test_cancelling_says_of_each_what_became_of_it() -> None:
     async with running() as alice:
         first = await alice.limit("BUY", "2400.00", "1")
@@ -192,6 +195,7 @@ async def test_an_order_shows_only_after_the_lag() -> None:
         assert (await alice.ok("GET", "orders/historical/fills"))["fills"]
 
 
+@pytest.mark.check
 async def test_orders_of_each_kind() -> None:
     soon = "2025-06-15T15:06:43Z"
     kinds = {
@@ -221,6 +225,7 @@ async def test_orders_of_each_kind() -> None:
         assert now["error_response"]["preview_failure_reason"].startswith("PREVIEW_STOP_PRICE")
 
 
+@pytest.mark.check
 async def test_open_orders_are_edited() -> None:
     async with running() as alice:
         placed = await alice.limit("BUY", "2400.00", "1")
@@ -244,6 +249,7 @@ async def test_open_orders_are_edited() -> None:
         assert refused["errors"][0]["edit_failure_reason"] == "ONLY_LIMIT_ORDER_EDITS_SUPPORTED"
 
 
+@pytest.mark.check
 async def test_fees_are_paid_in_quote_and_histories_have_pages() -> None:
     async with running() as alice:
         for number in range(3):
@@ -275,6 +281,7 @@ async def test_fees_are_paid_in_quote_and_histories_have_pages() -> None:
         assert [row["amount"]["amount"] for row in moved["data"]] == ["5.00000000"]
 
 
+@pytest.mark.check
 async def test_the_side_of_a_public_trade_is_that_of_the_order_that_rested() -> None:
     async with running() as alice:
         await alice.sell("1")

@@ -30,6 +30,7 @@ def follow(sides: dict[str, dict[str, str]], event: Untyped) -> None:
     assert max(map(float, sides["bid"])) < min(map(float, sides["offer"]))
 
 
+@pytest.mark.check
 async def test_a_book_goes_on_from_its_snapshot() -> None:
     async with running() as alice, alice.socket() as early, alice.socket() as late:
         await subscribe(early, "level2")
@@ -77,6 +78,7 @@ async def test_every_channel_speaks_and_frames_are_numbered_over_all_of_them() -
         assert snapshots == {"l2_data", "market_trades", "ticker", "ticker_batch", "candles"}
 
 
+@pytest.mark.check
 async def test_trades_come_newest_first_and_none_is_missing() -> None:
     async with running() as alice, alice.socket() as socket:
         await subscribe(socket, "market_trades")

@@ -89,6 +89,7 @@ async def test_orders_are_refused_in_the_venues_words() -> None:
         assert (unknown.status_code, unknown.json()["code"]) == (404, "404000")
 
 
+@pytest.mark.check
 async def test_limits_are_told_and_kept() -> None:
     async with running(config(rate_tier=RateTier.PRO)) as alice:
         response = await alice.raw("GET", "accounts")
@@ -110,6 +111,7 @@ async def tickers(alice: Client) -> httpx2.Response:
     return await alice._http.get(f"{alice.url}/api/v1/market/allTickers")
 
 
+@pytest.mark.check
 async def test_an_order_and_its_ids() -> None:
     async with running() as alice:
         placed = await alice.limit("buy", "2400.00", clientOid="mine")
@@ -150,6 +152,7 @@ async def test_an_order_shows_only_after_the_lag() -> None:
             assert (await alice.ok("GET", endpoint, symbol=SYMBOL))["items"]
 
 
+@pytest.mark.check
 async def test_orders_that_may_not_rest() -> None:
     async with running() as alice:
         for changes in ({"timeInForce": "IOC"}, {"timeInForce": "FOK"}):
@@ -167,6 +170,7 @@ async def test_orders_that_may_not_rest() -> None:
         assert await alice.ok("GET", "hf/orders/active", symbol=SYMBOL) == []
 
 
+@pytest.mark.check
 async def test_orders_are_altered_and_cancelled_together() -> None:
     async with running() as alice:
         placed = await alice.limit("buy", "2400.00")
@@ -210,6 +214,7 @@ async def test_orders_that_wait_for_a_price_are_kept_apart() -> None:
         assert (await alice.error("POST", "stop-order", **(STOP | now)))[0] == "300000"
 
 
+@pytest.mark.check
 async def test_fees_are_paid_in_quote_and_histories_have_pages() -> None:
     async with running() as alice:
         for _ in range(3):

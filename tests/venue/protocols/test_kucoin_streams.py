@@ -93,6 +93,7 @@ async def test_every_public_topic_says_something() -> None:
         assert message == {"id": "1", "type": "pong"}
 
 
+@pytest.mark.check
 async def test_a_candle_that_closes_is_told_once_more() -> None:
     async with running() as alice, alice.socket() as socket:
         await subscribe(socket, f"/market/candles:{SYMBOL}_1min")
@@ -116,6 +117,7 @@ async def test_what_is_no_topic_is_refused() -> None:
         assert (await hear(socket, id="7"))["code"] == 415
 
 
+@pytest.mark.check
 async def test_tokens_are_needed_and_end() -> None:
     settings = config()
     slow = replace(settings.markets[0].spec, events_per_second=1)
@@ -137,6 +139,7 @@ async def test_tokens_are_needed_and_end() -> None:
             alice.clock.advance(24 * 3_600 * 10**9)
 
 
+@pytest.mark.check
 async def test_who_sends_no_ping_is_cut() -> None:
     async with running() as alice, alice.socket() as socket:
         alice.clock.advance(29 * 10**9)
@@ -180,6 +183,7 @@ async def orders(socket: ClientConnection, count: int) -> list[Untyped]:
     return [(await hear(socket, subject="orderChange"))["data"] for _ in range(count)]
 
 
+@pytest.mark.check
 async def test_an_order_that_waits_is_told_of_apart() -> None:
     stop = {"symbol": SYMBOL, "side": "sell", "type": "market", "size": "0.1"}
     async with running() as alice, alice.socket("private") as socket:
