@@ -143,6 +143,7 @@ async def test_an_order_from_submit_to_history() -> None:
         assert (await venue.cancel_all()).count == 2
 
 
+@pytest.mark.check
 async def test_histories_of_many_pages() -> None:
     async with client() as (box, venue):
         for number in range(103):
@@ -154,6 +155,7 @@ async def test_histories_of_many_pages() -> None:
         assert await venue.fetch_closed_orders(since_ns) == []
 
 
+@pytest.mark.check
 @pytest.mark.parametrize(
     ("changes", "code", "reason"),
     [
@@ -182,6 +184,7 @@ async def test_what_is_not_there_and_what_comes_twice() -> None:
         assert refused.value.reason == "duplicate_client_order_id"
 
 
+@pytest.mark.check
 async def test_a_submit_that_comes_late_is_not_looked_at() -> None:
     async with client() as (box, venue):
         late = {"fault": "delay", "target": "trade/order", "duration_ms": 300}
@@ -200,6 +203,7 @@ async def test_a_submit_that_comes_late_is_not_looked_at() -> None:
         assert await venue.fetch_open_orders(None) == []
 
 
+@pytest.mark.check
 @pytest.mark.parametrize("fault", ["lose_ack", "http_5xx", "garbage", "truncate"])
 async def test_an_answer_that_is_lost_leaves_the_outcome_open(fault: str) -> None:
     async with client() as (box, venue):
@@ -211,6 +215,7 @@ async def test_an_answer_that_is_lost_leaves_the_outcome_open(fault: str) -> Non
         assert found.status == "open"
 
 
+@pytest.mark.check
 async def test_a_wrong_key_is_said_to_be() -> None:
     async with client() as (box, venue):
         other = open_venue(

@@ -197,6 +197,7 @@ def heard(streams: OkxStreams, message: Untyped) -> list[Decoded]:
     return found if isinstance(found, list) else []
 
 
+@pytest.mark.check
 @given(channel=CHANNELS, path=PATHS, value=ANYTHING | NUMBERS)
 def test_a_part_that_is_something_else_never_passes_the_feed(
     channel: str, path: list[int], value: Untyped
@@ -207,6 +208,7 @@ def test_a_part_that_is_something_else_never_passes_the_feed(
             assert_sane(each)
 
 
+@pytest.mark.check
 @given(channel=CHANNELS, at=st.integers(min_value=0), end=st.integers(min_value=0), put=st.text())
 def test_a_frame_with_other_letters_never_passes_the_feed(
     channel: str, at: int, end: int, put: str
@@ -223,6 +225,7 @@ def test_a_frame_with_other_letters_never_passes_the_feed(
             assert_sane(each)
 
 
+@pytest.mark.check
 @given(message=ANYTHING)
 def test_what_is_no_frame_at_all_never_passes_the_feed(message: Untyped) -> None:
     assert heard(listening(), message) == []

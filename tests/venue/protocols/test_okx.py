@@ -59,6 +59,7 @@ async def test_headers_signature_and_time_are_enforced() -> None:
         assert (await alice.raw("GET", "account/config", {})).json()["code"] == "50106"
 
 
+@pytest.mark.check
 async def test_a_key_is_of_demo_trading_or_of_production() -> None:
     async with running() as alice:
         alice.extra = {"x-simulated-trading": "1"}
@@ -129,6 +130,7 @@ async def test_bodies_and_paths_that_are_none() -> None:
         )
 
 
+@pytest.mark.check
 async def test_who_asks_too_often_waits_two_seconds() -> None:
     async with running(config(rate_tier=RateTier.PRO)) as alice:
         for _ in range(10):
@@ -140,6 +142,7 @@ async def test_who_asks_too_often_waits_two_seconds() -> None:
         assert await alice.get("public/time")
 
 
+@pytest.mark.check
 async def test_orders_are_counted_one_by_one_and_by_instrument() -> None:
     small = ORDER | {"sz": "0.00001"}
     async with running(config(rate_tier=RateTier.PRO)) as alice:

@@ -1,5 +1,6 @@
 """Balances, positions, leverage, modes, funding, bills: one account for pairs and perpetuals."""
 
+import pytest
 from msgspec.structs import replace
 
 from tests.venue.okx_client import SWAP, config, running
@@ -31,6 +32,7 @@ async def test_a_position_from_opening_to_closing() -> None:
         ] == "5"
 
 
+@pytest.mark.check
 async def test_settings_are_refused_in_the_venues_words() -> None:
     async with running() as alice:
         for changes, code in (
@@ -52,6 +54,7 @@ async def test_settings_are_refused_in_the_venues_words() -> None:
         assert (await alice.post("account/set-leverage", lower))[0]["lever"] == "1"
 
 
+@pytest.mark.check
 async def test_isolated_margin_comes_with_the_order() -> None:
     async with running() as alice:
         await alice.swap("buy", tdMode="isolated")
@@ -84,6 +87,7 @@ async def test_funding_is_paid_and_told() -> None:
         assert float(mark["markPx"]) > 0
 
 
+@pytest.mark.check
 async def test_bills_tell_every_change() -> None:
     async with running() as alice:
         await alice.market("buy")

@@ -1,5 +1,7 @@
 """Stops, take-profits and plain triggers: placed, amended, cancelled, fired."""
 
+import pytest
+
 from tests.venue.okx_client import SPOT, SWAP, Client, Untyped, config, running
 
 STOP = {"instId": SPOT, "tdMode": "cash", "side": "sell", "ordType": "trigger", "sz": "0.1"}
@@ -37,6 +39,7 @@ async def test_each_kind_is_shown_as_it_was_asked_for() -> None:
         assert gone["algoId"] == stop["algoId"]
 
 
+@pytest.mark.check
 async def test_a_stop_fires_and_becomes_an_order() -> None:
     async with running() as alice:
         last = float((await alice.get("market/ticker", instId=SPOT))[0]["last"])
@@ -81,6 +84,7 @@ async def test_levels_that_were_reached_are_refused() -> None:
             )
 
 
+@pytest.mark.check
 async def test_a_stop_of_a_perpetual_may_look_at_the_mark() -> None:
     async with running(config()) as alice:
         await alice.swap("buy")

@@ -71,6 +71,7 @@ async def test_some_of_a_batch_may_fail() -> None:
         assert (answer["code"], answer["msg"]) == ("1", "All operations failed")
 
 
+@pytest.mark.check
 async def test_amending_keeps_the_ids() -> None:
     async with running() as alice:
         placed = await alice.limit("buy", "2400", clOrdId="mine")
@@ -133,6 +134,7 @@ async def test_contracts_are_counted_in_tenths_of_an_ether() -> None:
         assert refused[0] == "51121"
 
 
+@pytest.mark.check
 async def test_a_lost_answer_leaves_an_accepted_order() -> None:
     async with running() as alice:
         await alice.admin("faults/arm", {"fault": "lose_ack", "target": "trade/order"})
@@ -145,6 +147,7 @@ async def test_a_lost_answer_leaves_an_accepted_order() -> None:
         assert (await alice.get("trade/order", **MINE))[0]["state"] == "live"
 
 
+@pytest.mark.check
 async def test_histories_are_read_page_by_page() -> None:
     async with running() as alice:
         for _ in range(5):
@@ -165,6 +168,7 @@ async def test_histories_are_read_page_by_page() -> None:
         assert (await alice.error("GET", "trade/orders-history", {}))[0] == "50014"
 
 
+@pytest.mark.check
 async def test_a_request_that_comes_after_its_deadline_is_not_looked_at() -> None:
     async with running() as alice:
         alice.extra = {"expTime": str(alice.now_ms - 1)}
@@ -181,6 +185,7 @@ async def test_a_request_that_comes_after_its_deadline_is_not_looked_at() -> Non
         await alice.post("trade/cancel-order", {"instId": SPOT, "ordId": placed["ordId"]})
 
 
+@pytest.mark.check
 async def test_the_dead_mans_switch() -> None:
     async with running() as alice:
         await alice.limit("buy", "2400")

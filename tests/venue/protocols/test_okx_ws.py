@@ -71,6 +71,7 @@ async def test_what_the_public_is_told() -> None:
             pass
 
 
+@pytest.mark.check
 async def test_candles_are_for_business() -> None:
     async with running() as alice, alice.socket("business") as socket:
         await subscribe(socket, "candle1m", instId=SPOT)
@@ -134,6 +135,7 @@ async def test_a_perpetuals_account_hears_of_its_position() -> None:
         assert (await hear(socket, "positions"))["data"][0]["pos"] == "0"
 
 
+@pytest.mark.check
 async def test_algo_orders_are_told_apart() -> None:
     stop = {**ORDER, "side": "sell", "ordType": "trigger", "triggerPx": "2000", "orderPx": "-1"}
     async with running() as alice, alice.socket("business") as socket:
@@ -170,6 +172,7 @@ async def test_orders_over_a_socket() -> None:
         assert (await alice.get("trade/order", instId=SPOT, clOrdId="lost"))[0]["state"] == "live"
 
 
+@pytest.mark.check
 async def test_a_key_that_is_revoked_is_cut_off() -> None:
     async with running() as alice, alice.socket("private") as socket:
         await logged_in(alice, socket, "orders")
@@ -179,6 +182,7 @@ async def test_a_key_that_is_revoked_is_cut_off() -> None:
             await socket.recv()
 
 
+@pytest.mark.check
 async def test_who_is_silent_for_half_a_minute_is_cut(autojump_clock: trio.abc.Clock) -> None:
     async with running(config(tick_interval_ms=1_000)) as alice:
         with trio.fail_after(120):
