@@ -82,7 +82,7 @@ class Books(msgspec.Struct):
     def held(self, asset: str) -> int:
         """Return what must lie at the venue: all accounts but those of the outside world."""
         accounts = self.balances.get(asset, {})
-        return sum(amount for account, amount in accounts.items() if account not in _OUTSIDE)
+        return sum(amount for account, amount in accounts.items() if not is_outside(account))
 
     def check(self) -> None:
         """Assert what must hold after every message: sums of zero, nobody below zero."""
@@ -136,6 +136,11 @@ class Pen:
 def may_be_negative(asset: str, account: str) -> bool:
     """Return whether an account may end a message below zero; contracts of a short position do."""
     return account in _MAY_BE_NEGATIVE or account.startswith(_NETTING) or is_contract(asset)
+
+
+def is_outside(account: str) -> bool:
+    """Return whether what an account holds does not lie at the venue."""
+    return account in _OUTSIDE
 
 
 def is_contract(asset: str) -> bool:

@@ -202,6 +202,8 @@ class Balances(msgspec.Struct, frozen=True, kw_only=True):
     snapshot: bool
     received_ns: int
     at_ns: int = 0
+    funding: bool = False
+    """They moved because funding of perpetuals was settled."""
 
 
 class OrderReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,7 +3,7 @@
 It makes nothing certain: what it tells may be late, twice or missing, and `orders` knows that. So
 that nothing stays missing, `reconcile` is told to read the account after every (re)connection,
 after anything that could not be understood, and when balances move without an execution, as in a
-deposit.
+deposit or by funding.
 The client reconnects by itself with backoff; a whole client that fails is opened anew here.
 """
 
@@ -100,6 +100,9 @@ class PrivateStream(Port):
                     self._distrust(event, ctx)
                 elif isinstance(event, Subscribed) or event.snapshot:
                     continue
+                elif event.funding:
+                    # No execution explains it, however many there are: it is read at once.
+                    self._doubt.set()
                 elif not self._execution_near():
                     await trio.sleep(EXECUTION_NEAR_S)
                     if not self._execution_near():

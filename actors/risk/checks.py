@@ -174,7 +174,9 @@ def _above_minimum(question: Question) -> str | None:
     instrument = question.instrument
     assert instrument is not None, "asked after `_listed`"
     notional_minor = _notional_minor(question, question.request.terms.quantity_lots)
-    if notional_minor >= instrument.notional_minor_min:
+    # A perpetual's remainder may be closed however small it is.
+    is_exempt = instrument.is_perpetual and question.request.terms.reduces
+    if notional_minor >= instrument.notional_minor_min or is_exempt:
         return None
     return (
         f"it is worth {_money(notional_minor, instrument)}, below the venue's minimum of "

@@ -46,6 +46,7 @@ class Holding(NamedTuple):
     """The sleeve's position in one instrument."""
 
     lots: int
+    """Below zero: a short position in a perpetual."""
     entry_ticks: int
     """The mean price paid; 0 without a position."""
     buying: int

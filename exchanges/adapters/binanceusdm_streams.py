@@ -174,6 +174,7 @@ class UsdmStreams(BinanceStreams):
             snapshot=False,
             received_ns=now_ns,
             at_ns=nanoseconds(event["T"]),
+            funding=told.get("m") == "FUNDING_FEE",
         )
 
     def _symbol(self, venue_symbol: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import trio
 from msgspec.structs import replace
 
+from actors.books import is_outside
 from exchanges.websocket import unmasked
 from messages.base import Row
 from messages.orders import TERMINAL, OrderState
@@ -259,7 +260,7 @@ class Checks:
         return sum(
             amount
             for account, amount in self.sums.items()
-            if account[2] == asset and account not in self.outside
+            if account[2] == asset and not is_outside(account[1])
         )
 
 

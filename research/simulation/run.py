@@ -24,7 +24,7 @@ from research.simulation.plan import Kind, Plan, settings_for, weather_of
 from research.simulation.seeds import Streams
 from research.simulation.threads import SimulatedThreads
 from research.simulation.trace import Trace
-from research.simulation.venue_desk import VenueDesk
+from research.simulation.venue_desk import Json, VenueDesk
 from state.errors import StateError
 from supervisor import buggify, limits, net, threads
 from supervisor.cell import Cell
@@ -156,11 +156,7 @@ class World:
         for address in self._cells("/sleeves/"):
             self.host.post(address, Pause(operator=OPERATOR))
         await self._until("no order under way", lambda: self._is_whole() and self._is_quiet())
-        self.checks.reconciled.clear()
-        for address in self._cells("/reconcile"):
-            self.host.post(address, ReconcileNow(operator=OPERATOR))
-        await self._until("the books agree", self._has_agreed)
-        await self._compare()
+        await self._compare(await self._agreed_books())
 
     async def _until(self, wanted: str, holds: Callable[[], bool]) -> None:
         self._awaited = wanted
@@ -239,7 +235,19 @@ class World:
             f"disagreed {disagreed}"
         )
 
-    async def _compare(self) -> None:
+    async def _agreed_books(self) -> Json | None:
+        """Have the books compared; return the venue's, in which nothing was settled since."""
+        while True:
+            before = _settlements(await self.venue.ask("GET", "/_box/books"))
+            self.checks.reconciled.clear()
+            for address in self._cells("/reconcile"):
+                self.host.post(address, ReconcileNow(operator=OPERATOR))
+            await self._until("the books agree", self._has_agreed)
+            books = await self.venue.ask("GET", "/_box/books")
+            if _settlements(books) == before:
+                return books
+
+    async def _compare(self, books: Json | None) -> None:
         """Compare our books with the venue's: money, orders, executions."""
         store, system = self.host.store, self.host.system
         assert store is not None, "the bot runs"
@@ -250,7 +258,6 @@ class World:
         runs, wanted = {node.address for node in _all(system.tree())}, self.host.addresses
         if runs != wanted:
             self.checks.violate(f"the tree is not its roster's: {sorted(runs ^ wanted)}")
-        books = await self.venue.ask("GET", "/_box/books")
         if books is None:
             self.checks.violate("the venue does not answer in peace")
             return
@@ -394,6 +401,12 @@ def _result(world: World, seconds: float) -> Result:
         acts=tuple(world.chaos.acts),
         lines=list(world.trace.lines),
     )
+
+
+def _settlements(books: Json | None) -> int:
+    """Return how often funding of perpetuals was settled."""
+    entries = books["ledger"] if books is not None else ()
+    return sum(1 for entry in entries if entry["kind"] == "funding")
 
 
 def _all(node: Node) -> list[Node]:

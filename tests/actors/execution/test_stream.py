@@ -139,6 +139,21 @@ async def test_balances_that_move_without_an_execution_hint_at_a_deposit(
         assert len(context.sent_to(RECONCILE)) == before + 1
 
 
+async def test_funding_is_read_at_once_however_many_executions_there_are(
+    autojump_clock: MockClock,
+) -> None:
+    client = TinyClient()
+    async with streaming(client) as context:
+        await client.put("balances", SNAPSHOT)
+        await client.put("executions", FILL)
+        await trio.sleep(4)
+        before = len(context.sent_to(RECONCILE))
+        await client.put("executions", FILL)
+        await client.put("balances", replace(MOVED, funding=True))
+        await trio.sleep(1)
+        assert len(context.sent_to(RECONCILE)) == before + 1
+
+
 async def test_a_refused_stream_is_told_once(autojump_clock: MockClock) -> None:
     client = TinyClient()
     refused = replace(LOST, kind="refused", detail="EAPI:Invalid key")

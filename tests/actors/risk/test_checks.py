@@ -61,6 +61,13 @@ def test_a_perpetual_is_entered_both_ways_and_left_by_what_is_held(
     assert (asked(wish, position) is None) == (words == "")
 
 
+def test_what_is_left_of_a_position_may_be_closed_however_small_it_is() -> None:
+    small = request(symbol=SYMBOL, side=Side.SELL, reduces=True, quantity_lots=20)
+    assert asked(small, 20) is None
+    entry = asked(request(symbol=SYMBOL, quantity_lots=20), 0) or ""
+    assert entry.startswith("it is worth 4 USDT, below the venue's minimum of 5 USDT")
+
+
 def test_an_entry_without_its_margin_is_denied() -> None:
     wish = request(symbol=SYMBOL)
     # 200 USDT at five times.

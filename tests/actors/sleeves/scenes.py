@@ -1,21 +1,31 @@
 """A sleeve alone, and short ways to say what happens to it."""
 
 from actors.sleeves.sleeve import Sleeve
-from messages.market import BookTop, InstrumentListed, StreamTrust
-from messages.money import Reconciled, SleeveConfigured, SleeveStanding
+from messages.market import BookTop, Instrument, InstrumentListed, StreamTrust
+from messages.money import Direction, Reconciled, SleeveConfigured, SleeveStanding
 from messages.orders import Intent, OrderState, SleeveUpdate
 from messages.rows import SleeveStateRow
 from messages.runtime import Booted
 from supervisor.probe import Outcome, Probe, Recorded, Sent
-from tests.actors.vaults import FLASH, LEDGER, SYMBOL, USDT, VENUE, instrument
+from tests.actors.vaults import FLASH, LEDGER, USDT, VENUE, instrument
 
 SECOND_NS = 10**9
+PARAMETERS = {"window_ns": 10.0 * SECOND_NS, "dip_ppm": 4_000, "turn_ppm": 0}
 
 
 class Scene:
     """A configured sleeve, reconciled and with a trusted market unless told otherwise."""
 
-    def __init__(self, *, ready: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        ready: bool = True,
+        listed: Instrument | None = None,
+        strategy: str = "buy_low_sell_high",
+        direction: Direction = Direction.LONG,
+    ) -> None:
+        listed = listed or instrument()
+        self.symbol = listed.symbol
         self.probe = Probe(Sleeve(), FLASH, now_ns=1_000 * SECOND_NS)
         self.last: list[Outcome] = []
         self.history: list[Outcome] = []
@@ -27,13 +37,14 @@ class Scene:
                 venue=VENUE,
                 environment="sim",
                 sleeve="flash",
-                strategy="buy_low_sell_high",
-                symbols=(SYMBOL,),
-                parameters={"window_ns": 10.0 * SECOND_NS, "dip_ppm": 4_000, "turn_ppm": 0},
+                strategy=strategy,
+                symbols=(self.symbol,),
+                parameters=PARAMETERS if strategy == "buy_low_sell_high" else {},
                 ledger=LEDGER,
+                direction=direction,
             )
         )
-        self.do(InstrumentListed(venue=VENUE, instrument=instrument()))
+        self.do(InstrumentListed(venue=VENUE, instrument=listed))
         self.standing()
         if ready:
             self.reconcile()
@@ -52,7 +63,7 @@ class Scene:
                 cash_minor=4_000 * USDT,
                 slippage_bps=5,
                 edge_bps_min=edge,
-                symbols=(SYMBOL,),
+                symbols=(self.symbol,),
                 idle_reason=idle,
             )
         )
@@ -61,7 +72,7 @@ class Scene:
         self.do(Reconciled(user="ann", venue=VENUE, agreed=agreed, differences=("ETH 1",)))
 
     def trust(self, *, trusted: bool = True) -> None:
-        self.do(StreamTrust(venue=VENUE, symbol=SYMBOL, trusted=trusted, reason="a gap"))
+        self.do(StreamTrust(venue=VENUE, symbol=self.symbol, trusted=trusted, reason="a gap"))
 
     def top(self, bid: int, later_ns: int = SECOND_NS // 4, late_ns: int = 0) -> list[Intent]:
         """Let time pass and a price come; return what the sleeve wishes."""
@@ -69,7 +80,7 @@ class Scene:
         self.do(
             BookTop(
                 venue=VENUE,
-                symbol=SYMBOL,
+                symbol=self.symbol,
                 bid_ticks=bid,
                 bid_lots=5_000,
                 ask_ticks=bid + 10,
@@ -99,7 +110,7 @@ class Scene:
         return self.do(
             SleeveUpdate(
                 intent_id=intent_id,
-                symbol=SYMBOL,
+                symbol=self.symbol,
                 state=state,
                 reason=reason,
                 filled_lots=lots,

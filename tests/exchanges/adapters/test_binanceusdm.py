@@ -179,15 +179,20 @@ async def test_refusals_in_our_words(changes: dict[str, Any], code: Code, reason
         assert (refused.value.code, refused.value.reason) == (code, reason), refused.value
 
 
-async def test_funding_is_told_by_itself_and_beside_transfers() -> None:
+async def test_funding_is_told_by_itself_and_not_among_transfers() -> None:
     market = MarketConfig(
         spec=MarketSpec(symbol=SYMBOL, events_per_second=200, taker_probability=0.1),
         perpetual=PerpetualConfig(funding_interval_s=60),
     )
-    async with client(markets=(market,)) as (box, venue):
+    async with client(markets=(market,)) as (box, venue), venue.watch_balances() as balances:
+        await event(balances, Subscribed)
         await venue.submit(ticket(1))
+        assert (await event(balances, Balances)).funding is False
         box.clock.advance(60_000_000_000)
         await box.public("time")
+        told = await event(balances, Balances)
+        while not told.funding:
+            told = await event(balances, Balances)
         (paid,) = await venue.fetch_funding(0)
         assert (paid.symbol, paid.asset) == (SYMBOL, "USDT")
         assert float(paid.amount) < 0
