@@ -14,8 +14,8 @@ from bot.key_store import KeyStore, KeyStoreError, with_key, without_key
 from bot.keys import account_of, opened
 from bot.shared import print_json
 from exchanges.errors import Code, VenueError
-from exchanges.types import Credentials
-from exchanges.venue_client import open_venue
+from exchanges.types import Credentials, KeyRights
+from exchanges.venue_client import VenueClient, open_venue
 from messages.settings import VenueSettings
 from supervisor.clock import ProcessClock, wall_ns
 
@@ -88,11 +88,13 @@ def check_key(user: str, venue: str, config_name: str | None, data_dir: str | No
             f"the stored key is of environment {key.environment}, {venue} is {whose}: "
             f"`bot key remove {user} {venue}`, then add the {whose} key"
         )
-    problem = trio.run(_ask_venue, config.venues[venue], key)
+    problem, warning = trio.run(ask_venue, config.venues[venue], key)
     if problem:
         click.echo(problem, err=True)
         return ERROR
     click.echo(f"{venue} takes the key of {user}")
+    if warning:
+        click.echo(warning, err=True)
     return OK
 
 
@@ -143,8 +145,8 @@ def _find(keys: list[StoredKey], user: str, venue: str) -> StoredKey:
     raise VerbError(f"no key of {user} at {venue} is stored; there are: {stored}")
 
 
-async def _ask_venue(venue: VenueSettings, key: StoredKey) -> str:
-    """Return why the venue does not take the key; "" when it does."""
+async def ask_venue(venue: VenueSettings, key: StoredKey) -> tuple[str, str]:
+    """Return why the key is of no use, "" when it is; and what is amiss with it all the same."""
     client = open_venue(
         venue.protocol.value,
         ProcessClock(),
@@ -155,13 +157,43 @@ async def _ask_venue(venue: VenueSettings, key: StoredKey) -> str:
         with trio.fail_after(CHECK_S):
             async with client:
                 await client.fetch_balances()
+                return _judged(key.venue, await _rights(client))
     except trio.TooSlowError:
-        return f"{key.venue} did not answer within {CHECK_S:g} s: try again, or check the network"
+        return (
+            f"{key.venue} did not answer within {CHECK_S:g} s: try again, or check the network",
+            "",
+        )
     except VenueError as error:
         if error.code is Code.AUTHENTICATION:
-            return (
+            text = (
                 f"{key.venue} refuses the key ({error.detail}): it is of another environment, was "
                 "revoked, or lacks the right to read balances; make a new one and add it"
             )
-        return str(error)
-    return ""
+            return text, ""
+        return str(error), ""
+
+
+async def _rights(client: VenueClient) -> KeyRights:
+    try:
+        return await client.fetch_key_rights()
+    except VenueError:
+        # That it reads balances is known; what else it may do, this venue does not say.
+        return KeyRights()
+
+
+def _judged(venue: str, rights: KeyRights) -> tuple[str, str]:
+    if rights.may_trade is False:
+        text = (
+            f"{venue} takes the key, but it may not trade: make one that may read and trade, and "
+            "not withdraw, and add it"
+        )
+        return text, ""
+    if rights.may_withdraw:
+        warning = (
+            "warning: this key may withdraw money, which the bot never needs: take that right from "
+            f"it at {venue}, or make another"
+        )
+        return "", warning
+    if rights.may_trade is None:
+        return "", f"whether it may trade, and withdraw, {venue} does not tell: look there"
+    return "", ""

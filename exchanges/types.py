@@ -168,6 +168,13 @@ class CancelAccepted(msgspec.Struct, frozen=True, kw_only=True):
     received_ns: int
 
 
+class KeyRights(msgspec.Struct, frozen=True, kw_only=True):
+    """What a key may do; None: the venue does not tell."""
+
+    may_trade: bool | None = None
+    may_withdraw: bool | None = None
+
+
 class AccountFee(msgspec.Struct, frozen=True, kw_only=True):
     """What an account pays in one market, as fractions (`0.0025`): its own tier, not the listed."""
 

@@ -43,6 +43,7 @@ from exchanges.types import (
     FrameHook,
     FundingReport,
     Instrument,
+    KeyRights,
     OrderChange,
     OrderReport,
     OrderTicket,
@@ -195,6 +196,10 @@ class VenueClient:
     async def fetch_funding(self, since_ns: int) -> list[FundingReport]:
         """Return what positions in perpetuals paid or got since `since_ns`, oldest first."""
         return await self._call(lambda: self._adapter.fetch_funding(self._exchange, since_ns))
+
+    async def fetch_key_rights(self) -> KeyRights:
+        """Return what the key may do, as far as the venue tells. Raises `VenueError`."""
+        return await self._call(lambda: self._adapter.fetch_key_rights(self._exchange))
 
     async def fetch_fees(self, symbols: Sequence[str]) -> tuple[AccountFee, ...]:
         """Return what the account pays in these markets. Raises `VenueError`."""

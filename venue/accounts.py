@@ -25,6 +25,7 @@ class Account:
     """Maker's and taker's of perpetuals, where they are others."""
     passphrase: str = ""
     may_trade: bool = True
+    may_withdraw: bool = False
     last_nonce: int = 0
     cancel_after_ns: int = 0
     """When the dead man's switch cancels everything; 0 means it is off."""
@@ -86,4 +87,5 @@ def account_from(
         taker_ppm=taker_ppm,
         contract_rates_ppm=contract_rates_ppm,
         may_trade=config.may_trade,
+        may_withdraw=config.may_withdraw,
     )

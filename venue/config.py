@@ -54,6 +54,8 @@ class AccountConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Row of the venue's fee schedule, `Rules.fee_schedule`."""
     may_trade: bool = True
     """False: queries only; orders get `EGeneral:Permission denied`."""
+    may_withdraw: bool = False
+    """What the venue says of the key; nothing can be withdrawn through a protocol here."""
 
 
 class PerpetualConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -78,13 +78,16 @@ def list_keys(config_name: str | None, data_dir: str | None, *, as_json: bool) -
 @config_option
 @data_dir_option
 def check(user: str, venue: str, config_name: str | None, data_dir: str | None) -> None:
-    r"""Ask VENUE with the key of USER for the account's balances.
+    r"""Ask VENUE with the key of USER for the account's balances, and what the key may do.
+
+    A key that may withdraw is warned of: the bot never needs that.
 
     \b
     Example:
       bot key check alice kraken-live
 
-    Exit codes: 0 the venue takes it, 1 it does not, 4 wrong configuration or passphrase.
+    Exit codes: 0 the venue takes it, 1 it does not, or the key may not trade,
+    4 wrong configuration or passphrase.
     """
     from bot.key_verbs import check_key
 

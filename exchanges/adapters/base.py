@@ -19,6 +19,7 @@ from exchanges.types import (
     FillReport,
     FundingReport,
     Instrument,
+    KeyRights,
     OrderChange,
     OrderReport,
     OrderTicket,
@@ -146,6 +147,10 @@ class Adapter(ABC):
     async def fetch_funding(self, exchange: "TrioExchange", since_ns: int) -> list[FundingReport]:
         """Return what positions in perpetuals paid or got, oldest first; none at a spot venue."""
         return []
+
+    async def fetch_key_rights(self, exchange: "TrioExchange") -> KeyRights:
+        """Return what the key may do, as far as the venue tells."""
+        return KeyRights()
 
     @abstractmethod
     async def fetch_open_orders(

@@ -21,6 +21,7 @@ from exchanges.types import (
     Fee,
     FillReport,
     Instrument,
+    KeyRights,
     OrderReport,
     OrderTicket,
     TransferReport,
@@ -146,6 +147,13 @@ class BinanceAdapter(Adapter):
                 used=str(row["locked"]),
             )
             for row in answer["balances"]
+        )
+
+    async def fetch_key_rights(self, exchange: "TrioExchange") -> KeyRights:
+        answer = await exchange.sapiGetAccountApiRestrictions()
+        return KeyRights(
+            may_trade=bool(answer["enableSpotAndMarginTrading"]),
+            may_withdraw=bool(answer["enableWithdrawals"]),
         )
 
     async def fetch_open_orders(

@@ -23,6 +23,7 @@ from exchanges.types import (
     Fee,
     FillReport,
     Instrument,
+    KeyRights,
     OrderChange,
     OrderReport,
     OrderStatus,
@@ -195,6 +196,14 @@ class KrakenAdapter(Adapter):
                     )
                 )
         return tuple(found)
+
+    async def fetch_key_rights(self, exchange: "TrioExchange") -> KeyRights:
+        answer = await exchange.privatePostGetApiKeyInfo()
+        rights = [str(each) for each in answer["result"]["permissions"]]
+        return KeyRights(
+            may_trade=any("modify" in each for each in rights),
+            may_withdraw=any("withdraw" in each for each in rights),
+        )
 
     async def fetch_open_orders(
         self, exchange: "TrioExchange", client_order_id: str | None

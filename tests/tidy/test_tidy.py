@@ -11,6 +11,7 @@ from tests.tidy.sources import PACKAGES, ROOT, Finding, sources, tracked_paths
 
 # Test files that stand for no single module, each with its reason.
 MIRROR_EXEMPT: dict[str, str] = {
+    "tests/actors/execution/test_against_binance.py": "the same at Binance's",
     "tests/actors/execution/test_against_box.py": "one account's whole way to a venue and back",
     "tests/bot/test_contract.py": "what scripts rely on, whichever modules say it",
     "tests/bot/test_signals.py": "a process of its own, seen from outside",

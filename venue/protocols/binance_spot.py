@@ -37,8 +37,24 @@ class SpotEndpoints(OrderEndpoints):
             ("GET", "margin/allPairs"): self._no_pairs,
             ("GET", "margin/isolated/allPairs"): self._no_pairs,
             ("GET", "asset/tradeFee"): self._trade_fees,
+            ("GET", "account/apiRestrictions"): self._restrictions,
             ("GET", "capital/deposit/hisrec"): self._deposits,
             ("GET", "capital/withdraw/history"): self._withdrawals,
+        }
+
+    def _restrictions(self, account: Account, given: Parameters, now_ns: int) -> Json:
+        """Return what the key may do."""
+        return {
+            "ipRestrict": False,
+            "createTime": milliseconds(now_ns),
+            "enableReading": True,
+            "enableWithdrawals": account.may_withdraw,
+            "enableInternalTransfer": False,
+            "enableMargin": False,
+            "enableFutures": False,
+            "permitsUniversalTransfer": False,
+            "enableVanillaOptions": False,
+            "enableSpotAndMarginTrading": account.may_trade,
         }
 
     def account(self, account: Account, given: Parameters, now_ns: int) -> Json:
@@ -51,7 +67,7 @@ class SpotEndpoints(OrderEndpoints):
             "sellerCommission": 0,
             "commissionRates": {name: decimal(ppm, PPM_DECIMALS) for name, ppm in rates.items()},
             "canTrade": account.may_trade,
-            "canWithdraw": False,
+            "canWithdraw": account.may_withdraw,
             "canDeposit": False,
             "brokered": False,
             "requireSelfTradePrevention": False,

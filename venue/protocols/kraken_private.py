@@ -68,6 +68,7 @@ class PrivateEndpoints:
             "CancelAll": self._cancel_all,
             "CancelAllOrdersAfter": self.cancel_after,
             "GetWebSocketsToken": self._token,
+            "GetApiKeyInfo": self._key_info,
         }
 
     def answer(self, endpoint: str, account: Account, given: Parameters, now_ns: int) -> Json:
@@ -312,6 +313,15 @@ class PrivateEndpoints:
         self._records.touch_account(account)
         trigger = f"{timestamp(account.cancel_after_ns)[:19]}Z" if timeout_s else "0"
         return {"currentTime": f"{timestamp(now_ns)[:19]}Z", "triggerTime": trigger}
+
+    def _key_info(self, account: Account, given: Parameters, now_ns: int) -> Json:
+        trades = ["modify-trades", "close-trades"] if account.may_trade else []
+        withdraws = ["withdraw-funds"] if account.may_withdraw else []
+        reads = ["query-funds", "query-open-trades", "query-closed-trades", "query-ledger"]
+        return {
+            "api_key_name": account.name,
+            "permissions": [*reads, *trades, *withdraws, "create-ws-token"],
+        }
 
     def _token(self, account: Account, given: Parameters, now_ns: int) -> Json:
         issued = token(self._records.next_number("token"), self._engine.config.seed)

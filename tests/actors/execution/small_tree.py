@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import trio
 from msgspec.structs import replace
 
+from actors.doors import SOCKET_PATHS
 from actors.execution.limits import VenueBudget
 from actors.execution.line import Line
 from actors.execution.orders import Orders
@@ -21,7 +22,7 @@ from exchanges.types import Credentials, Endpoints
 from exchanges.venue_client import VenueClient, open_venue
 from messages.base import Message, Stream
 from messages.market import BookTop, Instrument, InstrumentListed
-from messages.money import Alert, BooksReported, FundsMoved, ReportBalances
+from messages.money import AccountConfigured, Alert, BooksReported, FundsMoved, ReportBalances
 from messages.orders import TERMINAL, Fill, OrderRequest, OrderUpdate, Side
 from messages.runtime import Settled
 from supervisor.clock import ProcessClock
@@ -113,8 +114,16 @@ class TreeContext(RecordingContext):
 class SmallTree:
     """Risk, orders, reconcile; line, private stream, feed; against a venue at `port`."""
 
-    def __init__(self, port: int, credentials: Credentials) -> None:
+    def __init__(
+        self,
+        port: int,
+        credentials: Credentials,
+        protocol: str = "kraken",
+        account: AccountConfigured | None = None,
+    ) -> None:
         self.clock = ProcessClock()
+        self._protocol = protocol
+        self._account = account or QUICK_ACCOUNT
         self._port = port
         self._credentials = credentials
         now_ns = self.clock.now_ns()
@@ -132,18 +141,21 @@ class SmallTree:
 
     def client(self) -> VenueClient:
         url = f"127.0.0.1:{self._port}"
-        return open_venue(
-            "kraken",
+        public, private = SOCKET_PATHS[self._protocol]
+        client = open_venue(
+            self._protocol,
             self.clock,
             credentials=self._credentials,
             endpoints=Endpoints(
                 rest=f"http://{url}",
-                websocket_public=f"ws://{url}/v2",
-                websocket_private=f"ws://{url}/v2",
+                websocket_public=f"ws://{url}{public}",
+                websocket_private=f"ws://{url}{private}",
             ),
             rate_limited=False,
             request_timeout_ms=1_000,
         )
+        client.trades_only(("ETH/USDT",))
+        return client
 
     def deliver(self, address: str, message: Message, sender: str) -> None:
         self.sent.append(message)
@@ -213,7 +225,7 @@ class SmallTree:
             self.ports[address] = TreeContext(self, address, nursery)
         self.deliver(RISK, limits, "/test")
         for address in (ORDERS, RECONCILE):
-            self.deliver(address, QUICK_ACCOUNT, "/test")
+            self.deliver(address, self._account, "/test")
         for address, port in running.items():
             nursery.start_soon(port.run, self.ports[address])
         nursery.start_soon(self.timers)
@@ -234,10 +246,15 @@ QUICK_ACCOUNT = replace(
 
 
 @asynccontextmanager
-async def small_tree(port: int, credentials: Credentials) -> AsyncIterator[SmallTree]:
+async def small_tree(
+    port: int,
+    credentials: Credentials,
+    protocol: str = "kraken",
+    account: AccountConfigured | None = None,
+) -> AsyncIterator[SmallTree]:
     """Run a small tree for the length of the block."""
     async with trio.open_nursery() as nursery:
-        tree = SmallTree(port, credentials)
+        tree = SmallTree(port, credentials, protocol, account)
         await tree.start(nursery)
         yield tree
         nursery.cancel_scope.cancel()
