@@ -70,6 +70,8 @@ class Desk:
         reason: str = "",
         filled_lots: int = 0,
         price_ticks: int = 0,
+        *,
+        guarded: bool = False,
     ) -> None:
         """Tell a sleeve what became of an intent, and how it stands in that symbol."""
         if not sleeve.has_actor:
@@ -86,6 +88,7 @@ class Desk:
                 cash_minor=cash_minor(self.state, sleeve.name),
                 position_lots=position_lots(self.state, sleeve.name, symbol),
                 average_entry_ticks=entry_ticks(self.state, sleeve, symbol),
+                guarded=guarded,
             ),
         )
 
@@ -152,8 +155,8 @@ class Desk:
         position = sleeve.positions[symbol]
         lots = position_lots(self.state, sleeve.name, symbol)
         if lots == 0:
-            position.stop_ticks = position.take_ticks = 0
-        wanted = lots != 0 and (position.stop_ticks > 0 or position.take_ticks > 0)
+            position.stop_ticks = position.take_ticks = position.trail_ticks = 0
+        wanted = lots != 0 and position.is_guarded
         if not wanted and symbol not in sleeve.guarded:
             return
         sells = [
@@ -167,6 +170,7 @@ class Desk:
             position_lots=abs(lots) if wanted else 0,
             stop_ticks=position.stop_ticks,
             take_ticks=position.take_ticks,
+            trail_ticks=position.trail_ticks,
             base=instrument.base,
             base_minor=abs(held_coins(self.state, sleeve.name, instrument.base)) if wanted else 0,
             selling_lots=sum(order.reserved_minor for order in sells) // lot_minor(instrument),

@@ -83,8 +83,32 @@ class Guarded(msgspec.Struct):
     """Since when the ledger has had no coins for an exit because the sleeve's own orders hold them;
     0 for not now."""
     offered_told: bool = False
+    best_ticks: int = 0
+    """The best price since it is followed, by which a trailing stop stands."""
     own: dict[str, int] = {}
     """Guard's own orders that have ended and that the ledger has not booked yet → lots sold."""
+
+    @property
+    def stop_ticks(self) -> int:
+        """Where it is closed now: at its stop, or where the trailing one has come to."""
+        protect = self.protect
+        if not protect.trail_ticks or not self.best_ticks:
+            return protect.stop_ticks
+        if not protect.short:
+            return max(protect.stop_ticks, self.best_ticks - protect.trail_ticks)
+        trailed = self.best_ticks + protect.trail_ticks
+        return min(protect.stop_ticks, trailed) if protect.stop_ticks else trailed
+
+    def follow(self, ticks: int) -> None:
+        """Take in a price that may be believed."""
+        if not self.protect.trail_ticks:
+            self.best_ticks = 0
+        elif not self.best_ticks:
+            self.best_ticks = ticks
+        elif self.protect.short:
+            self.best_ticks = min(self.best_ticks, ticks)
+        else:
+            self.best_ticks = max(self.best_ticks, ticks)
 
     @property
     def sellable_lots(self) -> int:
@@ -220,15 +244,20 @@ def _look_at_all(state: GuardState, symbol: str, ctx: Context) -> None:
             _look(state, key, ctx)
 
 
-def _reached(state: GuardState, protect: Protect, now_ns: int) -> str:
-    """Return which level the price has reached; "" for none, or if it cannot be believed."""
+def _reached(state: GuardState, guarded: Guarded, now_ns: int) -> str:
+    """Return which level the price has reached; "" for none, or if it cannot be believed.
+
+    A trailing stop follows a price that can.
+    """
+    protect = guarded.protect
     price = state.prices.get(protect.symbol)
     if price is None or not price.trusted or now_ns - price.at_ns > STALE_NS:
         return ""
     ticks = price.exit_ticks(protect)
     if ticks <= 0:
         return ""
-    stop, take = protect.stop_ticks, protect.take_ticks
+    guarded.follow(ticks)
+    stop, take = guarded.stop_ticks, protect.take_ticks
     # Of a short position the levels lie the other way round.
     stopped = 0 < stop <= ticks if protect.short else ticks <= stop
     taken = ticks <= take if protect.short else 0 < take <= ticks
@@ -243,7 +272,7 @@ def _look(state: GuardState, key: str, ctx: Context) -> None:
     guarded = state.positions[key]
     if _under_way(guarded, key, ctx) or ctx.now_ns < guarded.retry_ns:
         return
-    reason = _reached(state, guarded.protect, ctx.now_ns)
+    reason = _reached(state, guarded, ctx.now_ns)
     if not reason or guarded.protect.position_lots <= 0:
         return
     if state.config.ledger in state.blocked or state.config.risk in state.blocked:

@@ -49,7 +49,7 @@ def handle_intent(desk: Desk, message: Intent) -> None:
             check_entry(desk.state, sleeve)
             apply_wanted(desk.state, desk.pen, sleeve, message.intent_id)
         order, instrument = sized(desk, sleeve, message)
-        if message.type in TRIGGERED and not desk.config.triggers:
+        if _is_guards(desk, message):
             _guard_instead(desk, sleeve, message)
             return
     except Refused as refusal:
@@ -58,15 +58,27 @@ def handle_intent(desk: Desk, message: Intent) -> None:
     place(desk, sleeve, order, instrument, message)
 
 
+def _is_guards(desk: Desk, message: Intent) -> bool:
+    if message.type in TRIGGERED:
+        return not desk.config.triggers
+    return message.type is OrderType.TRAILING_STOP
+
+
 def _guard_instead(desk: Desk, sleeve: SleeveBook, message: Intent) -> None:
     """Have guard hold the level of an order that the venue cannot: for the whole position."""
     position = sleeve.position(message.symbol)
-    if message.type is OrderType.STOP:
+    reason = f"the venue has no such orders: guard holds {message.trigger_ticks} ticks instead"
+    if message.type is OrderType.TRAILING_STOP:
+        position.trail_ticks = message.trail_ticks
+        reason = f"guard follows the price at a distance of {message.trail_ticks} ticks"
+    elif message.type is OrderType.STOP:
         position.stop_ticks = message.trigger_ticks
     else:
         position.take_ticks = message.trigger_ticks
-    reason = f"the venue has no such orders: guard holds {message.trigger_ticks} ticks instead"
-    desk.tell(sleeve, message.intent_id, message.symbol, OrderState.CANCELLED, reason)
+    if message.limit_ticks:
+        reason += ", and closes at the market, not at the limit"
+    state = OrderState.CANCELLED
+    desk.tell(sleeve, message.intent_id, message.symbol, state, reason, guarded=True)
 
 
 def place_check(desk: Desk, sleeve: SleeveBook, wish: Intent) -> str:
@@ -217,12 +229,15 @@ def sized(desk: Desk, sleeve: SleeveBook, message: Intent) -> tuple[Reservation,
         )
     if message.reference_ticks <= 0 or message.limit_ticks < 0 or message.quantity_lots < 0:
         raise Refused("a wish needs a positive reference price and no negative figures")
-    if (message.type is OrderType.LIMIT) != (message.limit_ticks > 0):
-        raise Refused("a limit order has a limit, every other has none")
+    has_limit = message.limit_ticks > 0
+    if message.type not in TRIGGERED and has_limit is not (message.type is OrderType.LIMIT):
+        raise Refused("a limit order has a limit, a stop or take-profit may have one, no other")
+    if (message.type is OrderType.TRAILING_STOP) != (message.trail_ticks > 0):
+        raise Refused("a trailing stop has a distance, every other order has none")
     if (message.type in TRIGGERED) != (message.trigger_ticks > 0):
         raise Refused("a stop or take-profit order has a trigger, every other has none")
     entry = is_entry(state, sleeve, message.symbol, message.side)
-    if message.type in TRIGGERED and entry:
+    if entry and (message.type in TRIGGERED or message.type is OrderType.TRAILING_STOP):
         raise Refused("stop and take-profit orders close a position: this would open one")
     if sum(1 for _ in open_orders(state, sleeve.name)) >= OPEN_ORDERS_PER_SLEEVE_MAX:
         raise Refused(f"{OPEN_ORDERS_PER_SLEEVE_MAX} orders of this sleeve are open: cancel some")

@@ -42,6 +42,13 @@ class Position(msgspec.Struct, omit_defaults=True):
     """Newest last."""
     stop_ticks: int = 0
     take_ticks: int = 0
+    trail_ticks: int = 0
+    """How far behind the best price its stop follows."""
+
+    @property
+    def is_guarded(self) -> bool:
+        """Whether guard has a level to hold."""
+        return self.stop_ticks > 0 or self.take_ticks > 0 or self.trail_ticks > 0
 
     def bought(self, cost_minor: int) -> None:
         """Book the cost of coins that came in."""

@@ -25,6 +25,9 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
 
     amend: Support = Support.EMULATED
     triggers: Support = Support.EMULATED
+    """Stop and take-profit, also with a limit."""
+    trailing_stop: Support = Support.EMULATED
+    """Guard's at every venue: venues measure it by prices of their own, and would double guard."""
     post_only: Support = Support.NONE
     immediate_or_cancel: Support = Support.NONE
     reduce_only: Support = Support.NONE

@@ -26,9 +26,12 @@ class OrderType(Enum):
     LIMIT = "limit"
     MARKET = "market"
     STOP = "stop"
-    """At the market, once the price has come down (a sell) to the trigger."""
+    """At the market, or from then on at its limit, once the price has come down (a sell) to the
+    trigger."""
     TAKE_PROFIT = "take_profit"
-    """At the market, once the price has come up (a sell) to the trigger."""
+    """The same, once the price has come up (a sell) to the trigger."""
+    TRAILING_STOP = "trailing_stop"
+    """A stop that follows the best price at a distance: guard's, at every venue."""
 
 
 TRIGGERED = frozenset({OrderType.STOP, OrderType.TAKE_PROFIT})
@@ -91,7 +94,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     type: OrderType
     quantity_lots: int
     limit_ticks: int
-    """0 for all but a limit order."""
+    """0 for a market order, and for a stop or take-profit that then trades at the market."""
     time_in_force: TimeInForce = TimeInForce.GOOD_TILL_CANCELLED
     post_only: bool = False
     reduces: bool = False
@@ -118,7 +121,7 @@ class Intent(Message, frozen=True, kw_only=True, tag="orders.Intent"):
     quantity_lots: int
     """0 on a buy: as much as the sleeve's cash allows; 0 on a sell: the whole position."""
     limit_ticks: int
-    """0 for a market order."""
+    """0 for a market order; of a stop or take-profit where it then rests, 0 for the market."""
     reference_ticks: int
     """The price the wish was formed at; a market buy reserves from it."""
     post_only: bool = False
@@ -131,6 +134,8 @@ class Intent(Message, frozen=True, kw_only=True, tag="orders.Intent"):
     """Of a limit order; the others are immediate, or wait for their trigger."""
     trigger_ticks: int = 0
     """Of a stop or take-profit sale. Where the venue has none, guard holds the level instead."""
+    trail_ticks: int = 0
+    """Of a trailing stop: how far behind the best price since then it follows."""
 
 
 class CancelIntent(Message, frozen=True, kw_only=True, tag="orders.CancelIntent"):
@@ -358,6 +363,8 @@ class SleeveUpdate(Message, frozen=True, kw_only=True, tag="orders.SleeveUpdate"
     cash_minor: int
     position_lots: int
     average_entry_ticks: int
+    guarded: bool = False
+    """No order was made of it: guard holds its level."""
 
 
 class Protect(Message, frozen=True, kw_only=True, tag="orders.Protect"):
@@ -371,6 +378,8 @@ class Protect(Message, frozen=True, kw_only=True, tag="orders.Protect"):
     base: str = ""
     """The base asset, and the whole position in its minor units."""
     base_minor: int = 0
+    trail_ticks: int = 0
+    """How far behind the best price the stop follows; 0: it stays where it is."""
     selling_lots: int = 0
     """How much of the position the sleeve's own open sells already offer, and those orders."""
     open_sells: tuple[str, ...] = ()

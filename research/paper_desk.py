@@ -69,6 +69,10 @@ class _Waiting(msgspec.Struct):
     since_ns: int
     is_maker: bool = False
     """Whether it has rested: it was judged once and did not reach the other side."""
+    is_fired: bool = False
+    """Whether its trigger has come."""
+    best_ticks: int = 0
+    """The best price since then, for a trailing stop."""
 
 
 class PaperDesk:
@@ -157,7 +161,9 @@ class PaperDesk:
         intent = waiting.intent
         is_buy = intent.side is Side.BUY
         touch = top.ask_ticks if is_buy else top.bid_ticks
-        reaches = intent.type is OrderType.MARKET or (
+        if not _is_fired(waiting, touch):
+            return None
+        reaches = not intent.limit_ticks or (
             touch <= intent.limit_ticks if is_buy else touch >= intent.limit_ticks
         )
         if not reaches:
@@ -284,3 +290,18 @@ def _unrealised_minor(holding: _Holding) -> int:
         return 0
     worth = holding.instrument.notional_minor(holding.top.bid_ticks, holding.lots)
     return worth - holding.position.basis_minor
+
+
+def _is_fired(waiting: _Waiting, touch: int) -> bool:
+    """Return whether a wish's trigger has come, or it has none."""
+    intent, sign = waiting.intent, -1 if waiting.intent.side is Side.BUY else 1
+    if intent.trail_ticks and not waiting.is_fired:
+        best = waiting.best_ticks or touch
+        waiting.best_ticks = best if sign * (best - touch) >= 0 else touch
+        waiting.is_fired = sign * (waiting.best_ticks - touch) >= intent.trail_ticks
+    elif intent.trigger_ticks and not waiting.is_fired:
+        beyond = sign * (touch - intent.trigger_ticks)
+        waiting.is_fired = beyond <= 0 if intent.type is OrderType.STOP else beyond >= 0
+    else:
+        return True
+    return waiting.is_fired

@@ -116,9 +116,10 @@ def ticket_of(submit: Submit) -> types.OrderTicket:
         client_order_id=terms.client_order_id,
         symbol=terms.symbol,
         side="buy" if terms.side is Side.BUY else "sell",
-        type="limit" if terms.type is OrderType.LIMIT else "market",
+        # A stop with a limit rests there once its trigger has come.
+        type="limit" if terms.limit_ticks else "market",
         quantity_lots=terms.quantity_lots,
-        price_ticks=terms.limit_ticks if terms.type is OrderType.LIMIT else None,
+        price_ticks=terms.limit_ticks or None,
         time_in_force=_TIME_IN_FORCE[terms.time_in_force],
         post_only=terms.post_only,
         expires_at_ns=submit.expires_ns,

@@ -135,7 +135,7 @@ def _sensible(question: Question) -> str | None:
     market = terms.type is not OrderType.LIMIT
     if (terms.type in TRIGGERED) != (terms.trigger_ticks > 0):
         return "a stop or take-profit order has a trigger price, and no other order has one"
-    if market and terms.limit_ticks:
+    if market and terms.limit_ticks and terms.type not in TRIGGERED:
         return "a market order has no limit price: leave it 0, or make it a limit order"
     if market and terms.post_only:
         return "a market order cannot be post-only: make it a limit order"

@@ -15,7 +15,9 @@ from actors.sleeves.strategy import (
     MARKET,
     NOTHING,
     STOP,
+    STOP_LIMIT,
     TAKE,
+    TRAIL,
     Strategy,
     Wish,
     strategy,
@@ -24,6 +26,7 @@ from actors.sleeves.view import (
     AMEND_INTERVAL_NS,
     COOL_MAX_NS,
     COOL_MIN_NS,
+    NOTHING_GUARDED,
     Flight,
     LegView,
     SleeveState,
@@ -69,6 +72,8 @@ _TYPES = {
     MARKET: OrderType.MARKET,
     STOP: OrderType.STOP,
     TAKE: OrderType.TAKE_PROFIT,
+    STOP_LIMIT: OrderType.STOP,
+    TRAIL: OrderType.TRAILING_STOP,
 }
 CLOSE_TIMER = "close"
 # A refused close is tried again after this: what refused it is mostly a cancel still under way.
@@ -155,9 +160,13 @@ class Sleeve(Actor[SleeveState]):
             view.lots = message.position_lots
             view.entry_ticks = message.average_entry_ticks
         if message.state in TERMINAL:
-            state.flights.pop(message.intent_id, None)
+            flight = state.flights.pop(message.intent_id, None)
             if view is not None and message.intent_id:
                 _cool(view, message.state, ctx.now_ns)
+            if view is not None and flight is not None and message.guarded:
+                view.guarded = flight.wish
+        if view is not None and view.lots == 0:
+            view.guarded = NOTHING_GUARDED
         self._go_on(state, ctx)
         self._show(state, ctx, "")
 
@@ -269,7 +278,7 @@ class Sleeve(Actor[SleeveState]):
             if flight is not None:
                 _amend(state, ctx, flight, wish.price_ticks)
             return
-        if flight is not None or ctx.now_ns < view.cool_until_ns:
+        if flight is not None or ctx.now_ns < view.cool_until_ns or _is_guarded(view, wish):
             return
         if not (_may_enter(state, side) if enters(view, side) else view.lots):
             return
@@ -342,6 +351,11 @@ def _is_entry(state: SleeveState, flight: Flight) -> bool:
     return flight.side is Side.BUY if view is None else enters(view, flight.side)
 
 
+def _is_guarded(view: LegView, wish: Wish) -> bool:
+    """Return whether guard holds already what is wished for."""
+    return view.guarded == (wish.kind, wish.price_ticks, wish.stop_ticks)
+
+
 def _cooled(view: LegView, now_ns: int) -> bool:
     return now_ns >= view.cool_until_ns
 
@@ -391,6 +405,8 @@ def _wish(state: SleeveState, ctx: Context, view: LegView, side: Side, wish: Wis
         view.entry_ticks if top is None else (top.ask_ticks if side is Side.BUY else top.bid_ticks)
     )
     kind = wish.kind if wish else MARKET
+    price = wish.price_ticks if wish else 0
+    stop = wish.stop_ticks if wish else 0
     intent = Intent(
         intent_id=ctx.new_id(),
         sleeve=state.config.sleeve,
@@ -398,18 +414,20 @@ def _wish(state: SleeveState, ctx: Context, view: LegView, side: Side, wish: Wis
         side=side,
         type=_TYPES[kind],
         quantity_lots=wish.quantity_lots if wish else 0,
-        limit_ticks=wish.price_ticks if wish and kind == LIMIT else 0,
+        limit_ticks=price if kind in (LIMIT, STOP_LIMIT) else 0,
         reference_ticks=reference,
         post_only=bool(wish.post_only) if wish else False,
         time_to_live_ns=wish.time_to_live_ns if wish else 0,
-        stop_ticks=wish.stop_ticks if wish else 0,
+        stop_ticks=0 if kind == STOP_LIMIT else stop,
         take_ticks=wish.take_ticks if wish else 0,
-        trigger_ticks=wish.price_ticks if wish and kind in (STOP, TAKE) else 0,
+        trigger_ticks=stop if kind == STOP_LIMIT else price if kind in (STOP, TAKE) else 0,
+        trail_ticks=price if kind == TRAIL else 0,
     )
     state.flights[intent.intent_id] = Flight(
         intent_id=intent.intent_id,
         symbol=view.symbol,
         side=side,
         limit_ticks=intent.limit_ticks,
+        wish=(kind, price, stop),
     )
     ctx.send(state.config.ledger, intent)

@@ -69,15 +69,19 @@ class Opinion(NamedTuple):
 
 # --- what step answers
 
-NOTHING, LIMIT, MARKET, CANCEL, AMEND, STOP, TAKE = 0, 1, 2, 3, 4, 5, 6
-# STOP and TAKE sell at the market once the price comes to `price_ticks`.
+NOTHING, LIMIT, MARKET, CANCEL, AMEND, STOP, TAKE, STOP_LIMIT, TRAIL = 0, 1, 2, 3, 4, 5, 6, 7, 8
+# STOP and TAKE sell at the market once the price comes to `price_ticks`; STOP_LIMIT sells at
+# `price_ticks` or better once it comes to `stop_ticks`; TRAIL sells at the market once it is
+# `price_ticks` below the best since.
 BUY, SELL = 1, -1
 
 
 class Wish(NamedTuple):
-    """NOTHING, LIMIT, MARKET, STOP, TAKE; CANCEL what is in flight on that side, or AMEND it."""
+    """What to do; see `kind`."""
 
     kind: int
+    """NOTHING; LIMIT, MARKET, STOP, TAKE, STOP_LIMIT, TRAIL; CANCEL what is in flight on that side,
+    or AMEND it."""
     leg: int
     side: int
     price_ticks: int

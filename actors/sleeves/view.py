@@ -24,6 +24,9 @@ STALE_NS = 1_000_000_000
 OTHER_LEG_STALE_NS = 10_000_000_000
 
 
+NOTHING_GUARDED = (0, 0, 0)
+
+
 class LegView(msgspec.Struct):
     """One symbol of the sleeve."""
 
@@ -43,6 +46,8 @@ class LegView(msgspec.Struct):
     since_ns: int = 0
     refusals: int = 0
     cool_until_ns: int = 0
+    guarded: tuple[int, int, int] = NOTHING_GUARDED
+    """Kind, price and stop of the newest wish that guard holds: it is not sent again."""
 
 
 class Flight(msgspec.Struct):
@@ -55,6 +60,8 @@ class Flight(msgspec.Struct):
     limit_ticks: int = 0
     """The price asked for last; 0 for a market order."""
     amend_after_ns: int = 0
+    wish: tuple[int, int, int] = NOTHING_GUARDED
+    """Its kind, price and stop."""
 
 
 class SleeveState(State):

@@ -49,6 +49,7 @@ _TURNS = {
     "AmendOrder": Turn.ORDER,
 }
 
+_TRIGGERED_LIMITS = frozenset({"stop-loss-limit", "take-profit-limit"})
 _STATUS: dict[str, OrderStatus] = {
     "pending": "pending",
     "open": "open",
@@ -384,6 +385,8 @@ def _order_report(exchange: "TrioExchange", order_id: str, row: Mapping[str, Any
     if status == "open" and Decimal(filled):
         status = "partially_filled"
     has_price = "limit" in description["ordertype"]
+    # Of an order with a trigger the first price is that, the second its limit.
+    limit = description["price2" if description["ordertype"] in _TRIGGERED_LIMITS else "price"]
     average = str(row.get("price") or "0")
     created_ns = unix_seconds_ns(str(row["opentm"]))
     return OrderReport(
@@ -395,7 +398,7 @@ def _order_report(exchange: "TrioExchange", order_id: str, row: Mapping[str, Any
         status=status,
         quantity=str(row["vol"]),
         filled=filled,
-        price=str(description["price"]) if has_price else None,
+        price=str(limit) if has_price else None,
         average_price=average if Decimal(average) else None,
         cost=str(row["cost"]),
         fees=_fees(exchange, order["symbol"], str(row["fee"]), row.get("oflags") or ""),

@@ -123,7 +123,8 @@ class KrakenOrders(OrderWire):
             params.limit_price = _number(instrument.price_text(ticket.price_ticks))
             params.time_in_force = ticket.time_in_force.lower()
         if ticket.trigger:
-            params.order_type = _TRIGGERED[ticket.trigger]
+            rests = "-limit" if ticket.type == "limit" else ""
+            params.order_type = _TRIGGERED[ticket.trigger] + rests
             params.triggers = _Triggers(_number(instrument.price_text(ticket.trigger_ticks)))
         if ticket.expires_at_ns:
             params.deadline = deadline_text(ticket.expires_at_ns, now_ns)

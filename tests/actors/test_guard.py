@@ -41,6 +41,20 @@ class Watch:
     def trust(self, *, trusted: bool = True) -> None:
         self.do(StreamTrust(venue=VENUE, symbol=SYMBOL, trusted=trusted, reason=""))
 
+    def trail(self, lots: int, distance: int, stop: int = 0, *, short: bool = False) -> None:
+        """Hold a position whose stop follows the price."""
+        self.do(
+            Protect(
+                sleeve="flash",
+                symbol=SYMBOL,
+                position_lots=lots,
+                stop_ticks=stop,
+                take_ticks=0,
+                trail_ticks=distance,
+                short=short,
+            )
+        )
+
     def protect(self, lots: int, selling: int = 0, sells: tuple[str, ...] = ()) -> None:
         self.do(
             Protect(
@@ -419,3 +433,44 @@ def test_the_ledger_books_what_guard_placed_itself() -> None:
     assert vault.pages() == []
     assert vault.sent(ExitUpdate)[0].state is OrderState.FILLED
     assert vault.account("sleeve/flash/cash") == 3_989 * 10**6
+
+
+def test_a_trailing_stop_follows_the_best_price_and_never_goes_back() -> None:
+    watch = Watch()
+    watch.trail(5, 1_000)
+    assert [watch.top(bid) for bid in (200_000, 201_000, 200_001, 205_000, 204_001)] == [[]] * 5
+    (exit_,) = watch.top(204_000)
+    assert (exit_.quantity_lots, exit_.reason) == (5, "stop 204000 reached at 204000 ticks")
+
+
+def test_a_trailing_stop_begins_at_the_stop_that_is_there() -> None:
+    watch = Watch()
+    watch.trail(5, 1_000, stop=199_800)
+    assert watch.top(200_000) == []
+    assert len(watch.top(199_800)) == 1
+
+
+def test_of_a_short_position_it_follows_the_ask_down() -> None:
+    watch = Watch()
+    watch.trail(5, 1_000, short=True)
+    assert [watch.top(bid) for bid in (200_000, 195_000, 195_998)] == [[]] * 3
+    (exit_,) = watch.top(196_000)
+    assert exit_.reason == "stop 196001 reached at 196001 ticks"
+
+
+def test_a_trailing_stop_follows_no_price_that_cannot_be_believed_and_outlives_a_restart() -> None:
+    watch = Watch()
+    watch.trail(5, 1_000)
+    assert watch.top(200_000) == []
+    watch.trust(trusted=False)
+    watch.top(250_000)
+    watch.trust()
+    assert watch.top(199_500) == []
+    watch.do(Booted(boot=2))
+    watch.trust()
+    assert len(watch.top(199_000)) == 1
+    # Another position begins anew, at the price of now.
+    watch.trail(0, 0)
+    watch.answer(watch.probe.state.positions["flash ETH/USDT"].exit.exit_id, OrderState.FILLED)
+    watch.trail(7, 1_000)
+    assert [watch.top(bid) for bid in (198_500, 198_001)] == [[], []]

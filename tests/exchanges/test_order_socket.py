@@ -234,7 +234,27 @@ async def test_orders_that_wait_for_a_trigger() -> None:
         )
         await at.client.submit(ticket)
         (found,) = await at.client.fetch_open_orders()
-        assert (found.type, found.status) == ("stop-loss", "open")
+        assert (found.type, found.status, found.price) == ("stop-loss", "open", None)
+
+
+async def test_a_stop_with_a_limit_reads_the_same_by_both_ways() -> None:
+    async with at_kraken() as at, at.by_rest() as rest:
+        ticket = OrderTicket(
+            client_order_id=order_id(1),
+            symbol=SYMBOL,
+            side="sell",
+            type="limit",
+            quantity_lots=1_000,
+            price_ticks=99_000,
+            trigger="stop",
+            trigger_ticks=100_000,
+        )
+        await at.client.submit(ticket)
+        await rest.submit(replace(ticket, client_order_id=order_id(2)))
+        found = await at.client.fetch_open_orders()
+        assert [each.type for each in found] == ["stop-loss-limit"] * 2
+        # Its limit, not its trigger: else it would look amended.
+        assert [each.price for each in found] == ["990.00"] * 2
 
 
 @both

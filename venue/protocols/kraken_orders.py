@@ -9,7 +9,7 @@ from venue.instruments import Instrument, MalformedNumberError
 from venue.orders import BUY, NO_TRIGGER, SELL, OrderRequest, TimeInForce
 from venue.protocols.kraken_errors import DEADLINE, TICK_SIZE, KrakenError, invalid
 from venue.protocols.kraken_names import parse_timestamp
-from venue.protocols.kraken_triggers import ORDER_TYPES, is_triggered, trigger_of
+from venue.protocols.kraken_triggers import ORDER_TYPES, is_triggered, rests_then, trigger_of
 
 _SECOND_NS = 1_000_000_000
 DEADLINE_AHEAD_NS_MAX = 60 * _SECOND_NS  # Kraken allows 500 ms to 60 s
@@ -35,6 +35,8 @@ class OrderParameters(NamedTuple):
     client_order_id: str
     user_reference: str
     trigger: str = ""
+    price2: str = ""
+    """The limit of an order with a trigger."""
 
 
 def from_rest(parameters: Mapping[str, str]) -> OrderParameters:
@@ -52,6 +54,7 @@ def from_rest(parameters: Mapping[str, str]) -> OrderParameters:
         client_order_id=get("cl_ord_id", ""),
         user_reference=get("userref", ""),
         trigger=get("trigger", ""),
+        price2=get("price2", ""),
     )
 
 
@@ -70,6 +73,7 @@ def from_websocket(parameters: Mapping[str, str]) -> OrderParameters:
         client_order_id=get("cl_ord_id", ""),
         user_reference=get("order_userref", ""),
         trigger=get("triggers.reference", ""),
+        price2=get("limit_price", ""),
     )
 
 
@@ -84,7 +88,8 @@ def order_request(
     check_deadline(given.deadline, now_ns)
     side = BUY if given.side == "buy" else SELL
     waits = is_triggered(given.order_type)
-    is_market = waits or given.order_type == "market"
+    is_market = given.order_type == "market" or (waits and not rests_then(given.order_type))
+    limit = given.price2 if waits else given.price
     flags = set(filter(None, given.flags.split(",")))
     if flags - {"post", "fciq", "viqc"} or (is_market and "post" in flags):
         raise invalid("oflags")
@@ -97,7 +102,7 @@ def order_request(
         symbol=instrument.symbol,
         side=side,
         is_market=is_market,
-        price_ticks=0 if is_market else price_ticks(instrument, given.price),
+        price_ticks=0 if is_market else price_ticks(instrument, limit),
         quantity_lots=lots,
         post_only="post" in flags,
         time_in_force=_time_in_force(given.time_in_force, expire_ns),

@@ -33,12 +33,13 @@ def description(instrument: Instrument, order: Order) -> Json:
     """Return the `descr` of an order."""
     ticks = order.trigger_ticks or order.price_ticks
     price = instrument.format_price(ticks) if ticks else "0"
+    has_limit = order.trigger_ticks and order.price_ticks
     return {
         "pair": pair_altname(instrument),
         "type": side_name(order.side),
         "ordertype": order_type(order),
         "price": price,
-        "price2": "0",
+        "price2": instrument.format_price(order.price_ticks) if has_limit else "0",
         "leverage": "none",
         "order": sentence(instrument, order.side, order.quantity_lots, price, order_type(order)),
         "close": "",

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from actors.execution.order_state import Record
 from exchanges.types import Credentials
+from messages.account import AccountSeen
 from messages.amends import AmendOrder, OrderAmended
 from messages.money import Mode, ReconcileNow, Severity
 from messages.orders import CancelOrder, OrderState, OrderType, OrderUpdate, Side
@@ -187,6 +188,40 @@ async def test_a_stop_rests_at_the_venue_and_sells_when_the_price_comes() -> Non
         tree.deliver(ORDERS, CancelOrder(client_order_id=IDS[1], reason="test"), "/ledger")
         await tree.until(lambda: end_of(tree, IDS[1]) is not None)
         await check_books(box, tree)
+
+
+async def test_a_stop_with_a_limit_waits_then_rests_and_is_never_taken_for_amended() -> None:
+    async with trading() as (box, tree):
+        buy(tree, IDS[0])
+        await tree.until(lambda: end_of(tree, IDS[0]) is not None)
+        assert tree.top is not None
+        bid = tree.top.bid_ticks
+        # Triggered by the next downswing; then it rests far above the market.
+        sale = request(
+            IDS[1],
+            side=Side.SELL,
+            reduces=True,
+            type=OrderType.STOP,
+            quantity_lots=5_000,
+            limit_ticks=bid + 20_000,
+            trigger_ticks=bid - 100,
+        )
+        tree.request(sale)
+        live = tree.actors[ORDERS].state.live
+        await tree.until(lambda: IDS[1] in live and live[IDS[1]].state is OrderState.OPEN)
+        before = _readings(tree)
+        await tree.until(lambda: _readings(tree) >= before + 3)
+        assert live[IDS[1]].state is OrderState.OPEN
+        assert (live[IDS[1]].terms.limit_ticks, live[IDS[1]].amend) == (bid + 20_000, None)
+        (resting,) = [o for o in (await box.admin("books"))["orders"] if o["status"] == "open"]
+        assert (resting["client_order_id"], bool(resting["trigger"])) == (IDS[1], True)
+        tree.deliver(ORDERS, CancelOrder(client_order_id=IDS[1], reason="test"), "/ledger")
+        await tree.until(lambda: end_of(tree, IDS[1]) is not None)
+        await check_books(box, tree)
+
+
+def _readings(tree: SmallTree) -> int:
+    return sum(isinstance(message, AccountSeen) for message in tree.sent)
 
 
 async def test_a_deposit_is_booked_and_trading_goes_on() -> None:

@@ -377,3 +377,9 @@ def test_the_kill_switch_denies_amendments_of_entries() -> None:
 def test_a_trigger_belongs_to_stop_and_take_profit_orders_alone() -> None:
     for changes in ({"type": OrderType.STOP}, {"trigger_ticks": 190_000}):
         assert "has a trigger price" in denied(gate(), **changes)
+
+
+def test_a_stop_may_have_a_limit_at_which_it_then_rests() -> None:
+    stop = request(type=OrderType.STOP, trigger_ticks=190_000, limit_ticks=189_000)
+    said = gate().handle(stop)
+    assert not any("limit price" in str(each) for each in said)

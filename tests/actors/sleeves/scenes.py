@@ -105,6 +105,8 @@ class Scene:
         entry: int = 0,
         cash: int = 4_000 * USDT,
         reason: str = "",
+        *,
+        guarded: bool = False,
     ) -> list[Outcome]:
         """Hear from the ledger."""
         return self.do(
@@ -118,6 +120,7 @@ class Scene:
                 cash_minor=cash,
                 position_lots=lots,
                 average_entry_ticks=entry,
+                guarded=guarded,
             )
         )
 
