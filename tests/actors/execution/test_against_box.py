@@ -196,7 +196,7 @@ async def test_a_stop_with_a_limit_waits_then_rests_and_is_never_taken_for_amend
         await tree.until(lambda: end_of(tree, IDS[0]) is not None)
         assert tree.top is not None
         bid = tree.top.bid_ticks
-        # Triggered by the next downswing; then it rests far above the market.
+        # Once the price has come down to it, it rests far above the market.
         sale = request(
             IDS[1],
             side=Side.SELL,
@@ -204,20 +204,26 @@ async def test_a_stop_with_a_limit_waits_then_rests_and_is_never_taken_for_amend
             type=OrderType.STOP,
             quantity_lots=5_000,
             limit_ticks=bid + 20_000,
-            trigger_ticks=bid - 100,
+            # So far that the market has not passed it before the order arrives.
+            trigger_ticks=bid - 200,
         )
         tree.request(sale)
-        live = tree.actors[ORDERS].state.live
-        await tree.until(lambda: IDS[1] in live and live[IDS[1]].state is OrderState.OPEN)
+        await tree.until(lambda: _live_state(tree, IDS[1]) is OrderState.OPEN)
         before = _readings(tree)
         await tree.until(lambda: _readings(tree) >= before + 3)
-        assert live[IDS[1]].state is OrderState.OPEN
-        assert (live[IDS[1]].terms.limit_ticks, live[IDS[1]].amend) == (bid + 20_000, None)
+        record = tree.actors[ORDERS].state.live[IDS[1]]
+        assert record.state is OrderState.OPEN
+        assert (record.terms.limit_ticks, record.amend) == (bid + 20_000, None)
         (resting,) = [o for o in (await box.admin("books"))["orders"] if o["status"] == "open"]
         assert (resting["client_order_id"], bool(resting["trigger"])) == (IDS[1], True)
         tree.deliver(ORDERS, CancelOrder(client_order_id=IDS[1], reason="test"), "/ledger")
         await tree.until(lambda: end_of(tree, IDS[1]) is not None)
         await check_books(box, tree)
+
+
+def _live_state(tree: SmallTree, client_order_id: str) -> OrderState | None:
+    record = tree.actors[ORDERS].state.live.get(client_order_id)
+    return None if record is None else record.state
 
 
 def _readings(tree: SmallTree) -> int:
