@@ -69,8 +69,8 @@ def _guard_instead(desk: Desk, sleeve: SleeveBook, message: Intent) -> None:
     position = sleeve.position(message.symbol)
     reason = f"the venue has no such orders: guard holds {message.trigger_ticks} ticks instead"
     if message.type is OrderType.TRAILING_STOP:
-        position.trail_ticks = message.trail_ticks
-        reason = f"guard follows the price at a distance of {message.trail_ticks} ticks"
+        position.trail_ticks = message.trigger_ticks
+        reason = f"guard follows the price at a distance of {message.trigger_ticks} ticks"
     elif message.type is OrderType.STOP:
         position.stop_ticks = message.trigger_ticks
     else:
@@ -232,12 +232,11 @@ def sized(desk: Desk, sleeve: SleeveBook, message: Intent) -> tuple[Reservation,
     has_limit = message.limit_ticks > 0
     if message.type not in TRIGGERED and has_limit is not (message.type is OrderType.LIMIT):
         raise Refused("a limit order has a limit, a stop or take-profit may have one, no other")
-    if (message.type is OrderType.TRAILING_STOP) != (message.trail_ticks > 0):
-        raise Refused("a trailing stop has a distance, every other order has none")
-    if (message.type in TRIGGERED) != (message.trigger_ticks > 0):
+    waits = message.type in TRIGGERED or message.type is OrderType.TRAILING_STOP
+    if waits is not (message.trigger_ticks > 0):
         raise Refused("a stop or take-profit order has a trigger, every other has none")
     entry = is_entry(state, sleeve, message.symbol, message.side)
-    if entry and (message.type in TRIGGERED or message.type is OrderType.TRAILING_STOP):
+    if entry and waits:
         raise Refused("stop and take-profit orders close a position: this would open one")
     if sum(1 for _ in open_orders(state, sleeve.name)) >= OPEN_ORDERS_PER_SLEEVE_MAX:
         raise Refused(f"{OPEN_ORDERS_PER_SLEEVE_MAX} orders of this sleeve are open: cancel some")

@@ -125,7 +125,7 @@ def _check_environment(checker: Checker, name: str, venue: VenueSettings) -> Non
     if environment not in known and not venue.rest:
         text = (
             f'is "{environment}", which {venue.protocol.value} does not have; it has '
-            f"{', '.join(known)}, and sim in a box"
+            f"{', '.join(known)}, sim in a box, and paper"
         )
         checker.add(path, text)
 

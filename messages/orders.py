@@ -133,9 +133,8 @@ class Intent(Message, frozen=True, kw_only=True, tag="orders.Intent"):
     time_in_force: TimeInForce = TimeInForce.GOOD_TILL_CANCELLED
     """Of a limit order; the others are immediate, or wait for their trigger."""
     trigger_ticks: int = 0
-    """Of a stop or take-profit sale. Where the venue has none, guard holds the level instead."""
-    trail_ticks: int = 0
-    """Of a trailing stop: how far behind the best price since then it follows."""
+    """Of a stop or take-profit sale. Where the venue has none, guard holds the level instead. Of a
+    trailing stop: how far behind the best price since then it follows."""
 
 
 class CancelIntent(Message, frozen=True, kw_only=True, tag="orders.CancelIntent"):

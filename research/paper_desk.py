@@ -295,10 +295,10 @@ def _unrealised_minor(holding: _Holding) -> int:
 def _is_fired(waiting: _Waiting, touch: int) -> bool:
     """Return whether a wish's trigger has come, or it has none."""
     intent, sign = waiting.intent, -1 if waiting.intent.side is Side.BUY else 1
-    if intent.trail_ticks and not waiting.is_fired:
+    if intent.type is OrderType.TRAILING_STOP and not waiting.is_fired:
         best = waiting.best_ticks or touch
         waiting.best_ticks = best if sign * (best - touch) >= 0 else touch
-        waiting.is_fired = sign * (waiting.best_ticks - touch) >= intent.trail_ticks
+        waiting.is_fired = sign * (waiting.best_ticks - touch) >= intent.trigger_ticks
     elif intent.trigger_ticks and not waiting.is_fired:
         beyond = sign * (touch - intent.trigger_ticks)
         waiting.is_fired = beyond <= 0 if intent.type is OrderType.STOP else beyond >= 0

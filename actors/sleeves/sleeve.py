@@ -420,8 +420,7 @@ def _wish(state: SleeveState, ctx: Context, view: LegView, side: Side, wish: Wis
         time_to_live_ns=wish.time_to_live_ns if wish else 0,
         stop_ticks=0 if kind == STOP_LIMIT else stop,
         take_ticks=wish.take_ticks if wish else 0,
-        trigger_ticks=stop if kind == STOP_LIMIT else price if kind in (STOP, TAKE) else 0,
-        trail_ticks=price if kind == TRAIL else 0,
+        trigger_ticks=stop if kind == STOP_LIMIT else price if kind in (STOP, TAKE, TRAIL) else 0,
     )
     state.flights[intent.intent_id] = Flight(
         intent_id=intent.intent_id,

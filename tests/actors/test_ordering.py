@@ -86,7 +86,7 @@ def test_where_the_venue_has_none_guard_holds_it_and_the_sleeve_is_told_how() ->
 def test_a_trailing_stop_is_guards_at_every_venue() -> None:
     for triggers in (True, False):
         vault = holding(triggers=triggers)
-        assert sale(vault, OrderType.TRAILING_STOP, trail_ticks=1_000) == []
+        assert sale(vault, OrderType.TRAILING_STOP, trigger_ticks=1_000) == []
         assert (told(vault).guarded, told(vault).state) == (True, OrderState.CANCELLED)
         (protect,) = vault.sent(Protect)
         assert (protect.trail_ticks, protect.position_lots) == (1_000, 1_000)
@@ -95,12 +95,8 @@ def test_a_trailing_stop_is_guards_at_every_venue() -> None:
 def test_what_makes_no_sense_is_refused() -> None:
     vault = holding(triggers=True)
     for kind, terms, word in (
-        (OrderType.TRAILING_STOP, {}, "a trailing stop has a distance"),
-        (
-            OrderType.STOP,
-            {"trigger_ticks": 190_000, "trail_ticks": 5},
-            "every other order has none",
-        ),
+        (OrderType.TRAILING_STOP, {}, "has a trigger"),
+        (OrderType.MARKET, {"trigger_ticks": 190_000}, "has a trigger"),
         (OrderType.MARKET, {"limit_ticks": 190_000}, "no other"),
         (OrderType.LIMIT, {}, "a limit order has a limit"),
     ):

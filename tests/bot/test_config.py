@@ -288,7 +288,7 @@ def test_a_venue_says_its_environment_in_its_name() -> None:
 
 def test_an_environment_that_the_venue_does_not_have_is_refused_with_those_it_has() -> None:
     (problem,) = problems(live(name="kraken-testnet", environment_="testnet"))
-    assert "which kraken does not have; it has live, and sim in a box" in problem
+    assert "which kraken does not have; it has live, sim in a box, and paper" in problem
 
 
 def test_the_name_of_what_is_traded_by_hand_is_taken() -> None:

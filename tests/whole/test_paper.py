@@ -6,6 +6,8 @@ from pathlib import Path
 
 import trio
 
+from actors.execution.line import Line
+from exchanges.venue_client import VenueClient
 from messages.money import Mode, ReconcileNow
 from messages.settings import BoxSettings, MarketSettings, RateTier
 from tests.venue.boxes import RestClient, running_box
@@ -59,6 +61,12 @@ async def test_a_bot_trades_on_paper_at_the_prices_of_the_venue(tmp_path: Path) 
             await world.trades(3)
             await _compared(world)
             low, high = await _range(real)
+            line = world.system.ports[f"{VENUE}/accounts/alice/line"]._port
+            assert isinstance(line, Line)
+            assert isinstance(line._client, VenueClient)
+            by_socket = line._client.order_statistics()
+            assert by_socket is not None
+            assert by_socket.requests >= 3, "orders leave over the account's socket"
             assert (await real.admin("books"))["orders"] == []
         filled = rows(tmp_path, "SELECT price_ticks, environment, venue FROM fills")
         assert {each[1:] for each in filled} == {("paper", "kraken-paper")}

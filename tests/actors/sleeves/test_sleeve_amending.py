@@ -115,19 +115,19 @@ def test_a_stop_is_wished_for_with_its_trigger() -> None:
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
-        (STOP_LIMIT, (OrderType.STOP, 189_000, 189_900, 0)),
-        (TRAIL, (OrderType.TRAILING_STOP, 0, 0, 189_000)),
+        (STOP_LIMIT, (OrderType.STOP, 189_000, 189_900)),
+        (TRAIL, (OrderType.TRAILING_STOP, 0, 189_000)),
     ],
 )
 def test_what_guard_holds_is_wished_for_once(
-    kind: int, expected: tuple[OrderType, int, int, int], monkeypatch: pytest.MonkeyPatch
+    kind: int, expected: tuple[OrderType, int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, bought = scene()
     one.told(bought.intent_id, OrderState.FILLED, 50, 199_900)
     wish = Wish(kind, 0, SELL, 189_000, 0, 0, 0, 189_900 if kind == STOP_LIMIT else 0, 0, 0)
     monkeypatch.setattr(Follower, "step", staticmethod(lambda memory, *_: (memory, (wish,))))
     (intent,) = one.top(200_000)
-    assert (intent.type, intent.limit_ticks, intent.trigger_ticks, intent.trail_ticks) == expected
+    assert (intent.type, intent.limit_ticks, intent.trigger_ticks) == expected
     assert intent.stop_ticks == 0
     one.told(intent.intent_id, OrderState.CANCELLED, 50, 199_900, guarded=True)
     assert one.top(200_100) == []
