@@ -38,7 +38,9 @@ async def asked(
         return await ask_venue(venue, key)
 
 
-both = pytest.mark.parametrize("protocol", ["kraken", "binance"])
+both = pytest.mark.parametrize(
+    "protocol", ["kraken", pytest.param("binance", marks=pytest.mark.check)]
+)
 
 
 @both

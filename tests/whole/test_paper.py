@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
 import trio
 
 from actors.execution.line import Line
@@ -54,6 +55,7 @@ def paper_toml(port: int) -> str:
     return text[: text.index("[venues.kraken-paper]")] + _PLACE.format(port=port)
 
 
+@pytest.mark.check
 async def test_a_bot_trades_on_paper_at_the_prices_of_the_venue(tmp_path: Path) -> None:
     async with prices() as real:
         text = paper_toml(real.port)

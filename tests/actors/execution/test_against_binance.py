@@ -68,7 +68,9 @@ async def test_a_stop_and_a_take_profit_rest_at_binance() -> None:
         await check_books(box, tree)
 
 
-@pytest.mark.parametrize("found_by", ["the schedule", "a reconnection"])
+@pytest.mark.parametrize(
+    "found_by", ["the schedule", pytest.param("a reconnection", marks=pytest.mark.check)]
+)
 async def test_an_event_of_the_account_that_was_lost_is_found(found_by: str) -> None:
     """Binance's account events have no numbers: what is lost no gap tells of."""
     async with trading(None if found_by == "the schedule" else SELDOM) as (box, tree):
