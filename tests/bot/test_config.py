@@ -14,6 +14,7 @@ from bot.config import (
     shipped_file,
 )
 from bot.environment import Environment, runtime_folder, socket_path
+from messages.settings import Protocol
 from tests.tidy.sources import ROOT
 
 SHIPPED = shipped_file().read_text()
@@ -71,7 +72,7 @@ def test_every_problem_is_reported_at_once_with_line_key_found_and_allowed() -> 
         ),
         (
             f'line {line_of(text, "krakn")}: venues.kraken-sim.protocol: was "krakn", allowed is '
-            "one of kraken, binance, binanceus, binanceusdm, bybit, okx; did you mean kraken?"
+            f"one of {', '.join(each.value for each in Protocol)}; did you mean kraken?"
         ),
         (
             f"line {line_of(text, 'seed = -4')}: venues.kraken-sim.box.seed: was -4, allowed is a "
