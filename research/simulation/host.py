@@ -280,6 +280,7 @@ class Host:
         return replace(spec, children=tuple(children))
 
     def _report(self, event: str, address: str, text: str) -> None:
+        self._trace.marks[event] += 1
         self._trace.event(f"{event}: {address}: {text}")
 
     def _bury(self) -> None:

@@ -82,6 +82,8 @@ CALM_SEEDS_IN = 8
 """One seed in so many has no faults at all."""
 # A market that is looked at once per swing, always in the same phase, never moves.
 TICKS_PER_CYCLE_MIN = 4
+# A slow market is seen now and then, rarely at its turns: it must swing further to be bought.
+WIDER_SWINGS = 2
 
 
 SECONDS_PER_HOUR = 3_600
@@ -159,7 +161,14 @@ def settings_for(plan: Plan, shipped: TreeSettings) -> TreeSettings:
         elif plan.has(Kind.MILD):
             faults = Faults.MILD
         markets = tuple(
-            replace(market, cycle_period_s=plan.cycle_period_s) for market in venue.box.markets
+            replace(
+                market,
+                cycle_period_s=plan.cycle_period_s,
+                cycle_amplitude_bps=WIDER_SWINGS * market.cycle_amplitude_bps
+                if plan.tick_interval_ms > venue.box.tick_interval_ms
+                else market.cycle_amplitude_bps,
+            )
+            for market in venue.box.markets
         )
         box = replace(
             venue.box,

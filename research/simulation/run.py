@@ -313,6 +313,9 @@ class World:
             self.sometimes["stopped"] += 1
         elif code == EXIT_STORE_LOST:
             self.sometimes["store.lost"] += 1
+        elif self.crashes.lost:
+            # It may have taken its time to end: somebody hung.
+            self.sometimes["memory.none"] += 1
         elif code is not None or isinstance(reason.error, AssertionError) or self._at_peace:
             self.checks.violate(f"the process ended: {reason}")
         else:

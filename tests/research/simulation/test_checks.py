@@ -88,6 +88,26 @@ def test_a_journal_that_lost_what_it_acknowledged(checks: Checks, store: Store) 
     assert [text.split()[0] for text in checks.violations] == ["the", VAULT, "fill"]
 
 
+def test_a_start_tells_what_became_of_orders_unheard(checks: Checks, store: Store) -> None:
+    """Seed 139: the end of an order was durable, and its process died before it heard so."""
+    tell(checks, store, ORDER)
+    store.database.writer.execute("DROP TABLE orders_current")
+    store.database.writer.execute(
+        "CREATE TABLE orders_current AS SELECT ? AS client_order_id, 'filled' AS state, "
+        "? AS filled_lots",
+        (ORDER.client_order_id, ORDER.filled_lots),
+    )
+    checks.restored(store)
+    assert checks.orders[ORDER.client_order_id].state == "filled"
+
+
+def test_two_orders_of_one_wish(checks: Checks) -> None:
+    checks.intent_of = lambda client_order_id: "wish"
+    checks.sent(ENTRY)
+    checks.sent(ENTRY.replace(b"abc", b"def"))
+    assert "are of one wish" in checks.violations[0]
+
+
 def test_a_commit_before_an_earlier_one(checks: Checks, store: Store) -> None:
     tell(checks, store, position=9)
     tell(checks, store, position=8)
