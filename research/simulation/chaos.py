@@ -15,7 +15,7 @@ import trio
 from messages.base import Message
 from messages.money import CancelAll, KillSwitch, Pause, ReconcileNow, Resume, SetTradeable
 from research.simulation.crashes import Crashes
-from research.simulation.host import Host
+from research.simulation.host import LOSE_SNAPSHOTS, SPOIL_SNAPSHOTS, Host
 from research.simulation.network import SimulatedNetwork
 from research.simulation.plan import Kind, Plan
 from research.simulation.seeds import stream
@@ -93,6 +93,7 @@ class Chaos:
             Kind.SUSPENDED: self._suspended,
             Kind.IO_ERROR: self._io_error,
             Kind.STALE_SNAPSHOT: self._stale_snapshot,
+            Kind.BIT_ROT: self._bit_rot,
             Kind.DISK_FULL: self._disk_full,
             Kind.PARTITION: self._partition,
             Kind.LOST_ACK: self._lost_ack,
@@ -252,7 +253,11 @@ class Chaos:
             disk.fault_until_freed = None
 
     async def _stale_snapshot(self) -> None:
-        self._host.loses_snapshots = True
+        self._host.suffers = LOSE_SNAPSHOTS
+        self._host.kill()
+
+    async def _bit_rot(self) -> None:
+        self._host.suffers = SPOIL_SNAPSHOTS
         self._host.kill()
 
     async def _no_files(self) -> None:

@@ -35,10 +35,10 @@ SLEW_EVERY_S = 10.0
 WARM_UP_S = 60
 # How a feed says that its market cannot be trusted, encoded.
 _DISTRUST = b"trusted\xc2"
-_LOSE_SNAPSHOTS = (
-    "DELETE FROM snapshots WHERE id IN (SELECT max(id) FROM snapshots GROUP BY actor "
-    "HAVING count(*) > 1)"
-)
+_NEWEST = "WHERE id IN (SELECT max(id) FROM snapshots GROUP BY actor HAVING count(*) > 1)"
+LOSE_SNAPSHOTS = f"DELETE FROM snapshots {_NEWEST}"  # noqa: S608 - no input
+_SPOILED = "CAST(substr(body, 1, length(body) - 1) || x'ff' AS BLOB)"
+SPOIL_SNAPSHOTS = f"UPDATE snapshots SET body = {_SPOILED} {_NEWEST}"  # noqa: S608 - no input
 _NO_DATA = b"no data yet"
 Change = Callable[[SupervisorSpec], SupervisorSpec]
 
@@ -137,8 +137,8 @@ class Host:
         self.on_start: Callable[[Store], None] = _nobody
         """Called with the store of each life before anything runs."""
         self.paranoid = False
-        self.loses_snapshots = False
-        """Whether the next start finds the newest snapshot of each actor gone."""
+        self.suffers = ""
+        """What is done to the database before the next start, in SQL."""
         self.listeners: list[Callable[[Store, Commit], None]] = []
         self.disk.on_cut = self.cut_power
         self.disk.on_kill = self.kill
@@ -226,13 +226,14 @@ class Host:
     def _settings(self) -> Settings:
         return Settings(ballast_bytes=0, vfs=self.vfs.name)
 
-    def _lose_snapshots(self) -> None:
-        """Take away each actor's newest snapshot, if it has an older one."""
-        self.loses_snapshots = False
-        with suppress(apsw.Error), closing(self._connection()) as connection:
+    def _suffer(self) -> None:
+        """Do what a disk does to a database that nobody has open."""
+        sql, self.suffers = self.suffers, ""
+        # A disk that fails just then is not another matter: the start meets it too.
+        with suppress(apsw.IOError, apsw.FullError), closing(self._connection()) as connection:
             # There is no shared memory on this disk.
             connection.pragma("locking_mode", "exclusive")
-            connection.execute(_LOSE_SNAPSHOTS)
+            connection.execute(sql)
             self._trace.marks["snapshot.lost"] += connection.changes() > 0
 
     def _connection(self) -> apsw.Connection:
@@ -240,8 +241,8 @@ class Host:
         return apsw.Connection(path, flags=apsw.SQLITE_OPEN_READWRITE, vfs=self.vfs.name)
 
     async def _process(self, settings: TreeSettings) -> ExitReason:
-        if self.loses_snapshots:
-            self._lose_snapshots()
+        if self.suffers:
+            self._suffer()
         store = TracedStore.open(self._folder, self._settings, draw=self._draw)
         self.store = store
         assert isinstance(store, TracedStore), "what is opened is traced"

@@ -37,6 +37,7 @@ class Kind(Enum):
     DISK_FULL = "store.disk-full"
     SLOW_COMMIT = "store.slow-commit"
     STALE_SNAPSHOT = "store.stale-snapshot"
+    BIT_ROT = "store.bit-rot"
     # transport
     REFUSE = "transport.refuse"
     NO_NAME = "transport.no-name"

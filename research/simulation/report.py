@@ -40,6 +40,8 @@ def page(tally: Tally) -> str:
         "## Failures",
         "",
         *(_failures(tally) or ["None."]),
+        "",
+        "What earlier batches found, and what was done: [simulation](simulation.md#found-so-far).",
     ]
     return "\n".join(lines) + "\n"
 
