@@ -8,8 +8,9 @@ root  one_for_one
 │              ├─ paper             another one, whose prices are those of a real venue
 │              ├─ public rest_for_one ─▶ capture (where it is on), feed
 │              └─ accounts bulkhead ─▶ <user> rest_for_one ─▶ line, stream, orders, reconcile
-└─ users   bulkhead ─▶ <user> bulkhead ─▶ vaults bulkhead ─▶ <venue>-<asset> rest_for_one
-                                              └─▶ ledger, guard, sleeves one_for_one ─▶ <name>…
+├─ users   bulkhead ─▶ <user> bulkhead ─▶ vaults bulkhead ─▶ <venue>-<asset> rest_for_one
+│                                             └─▶ ledger, guard, sleeves one_for_one ─▶ <name>…
+└─ monitors          where something is watched: funding, arbitrage
 """
 
 import logging
@@ -30,6 +31,7 @@ from actors.execution.translate import Scales
 from actors.feeds.capture import Capture, Tape
 from actors.feeds.segments import FORMAT, Head
 from actors.feeds.stream import MarketFeed
+from actors.feeds.watchers import monitors
 from actors.guard import Guard
 from actors.ledger import Ledger
 from actors.paper import PaperPlace, PaperPort
@@ -208,6 +210,7 @@ class _Assembly:
                 risk,
                 _supervisor(name="venues", bulkhead=True, children=venues),
                 _supervisor(name="users", bulkhead=True, children=users),
+                *monitors(self._settings, self._wiring, self._clock),
             ),
         )
 

@@ -17,6 +17,7 @@ from messages.settings import ByHand, SleeveSettings, TreeSettings, VaultSetting
 
 RISK = "/risk"
 ALERTS = "/alerts"
+ARBITRAGE = "/monitors/arbitrage"
 NANOSECONDS_PER_MILLISECOND = 1_000_000
 NANOSECONDS_PER_SECOND = 1_000_000_000
 
@@ -60,7 +61,22 @@ class Wiring:
             told.append(f"{vault_address(vault)}/ledger")
             told += [sleeve_address(vault, sleeve) for sleeve in vault.sleeves]
         orders = [f"{account_address(venue, user)}/orders" for user in self.users_at(venue)]
-        return (*orders, *told, RISK)
+        watching = (ARBITRAGE,) if venue in self.shared_venues() else ()
+        return (*orders, *told, *watching, RISK)
+
+    def shared(self) -> dict[str, tuple[str, ...]]:
+        """Return the venues of each pair that two or more have, where arbitrage is watched."""
+        if self._settings.monitors.arbitrage is None:
+            return {}
+        venues: dict[str, list[str]] = {}
+        for name, venue in self._settings.venues.items():
+            for symbol in venue.symbols:
+                venues.setdefault(symbol, []).append(name)
+        return {symbol: tuple(found) for symbol, found in venues.items() if len(found) > 1}
+
+    def shared_venues(self) -> set[str]:
+        """Return the venues that have a pair in common with another."""
+        return {venue for found in self.shared().values() for venue in found}
 
     def _vaults(self, venue: str, user: str | None = None) -> list[VaultSettings]:
         return [

@@ -153,7 +153,8 @@ class DaemonAnswers:
             return self._acts.actors.look(request)
         if isinstance(request, Monitor):
             assert self._system is not None, "the tree runs"
-            return monitored(request, self._system)
+            assert self._reader is not None, "the port was prepared"
+            return await monitored(request, self._system, self._reader)
         if isinstance(request, Ledger):
             return await self._answer_ledger(request, desk)
         reader = self._reader

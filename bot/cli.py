@@ -21,6 +21,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "orders": ("bot.verbs.orders", "Show orders, newest first."),
     "fills": ("bot.verbs.fills", "Show executions, newest first."),
     "feeds": ("bot.verbs.feeds", "Show how market data stands: trust, age, latency, clocks."),
+    "funding": ("bot.verbs.funding", "Show what holding perpetuals costs."),
+    "arbitrage": ("bot.verbs.arbitrage", "Show pairs that two venues price differently, net."),
     "ledger": ("bot.verbs.ledger", "Look into the books, check them, compare with the venue's."),
     "log": ("bot.verbs.log", "Show the log, or follow it."),
     "apply": ("bot.verbs.apply", "Take over what was changed in bot.toml."),

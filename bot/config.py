@@ -20,6 +20,7 @@ from bot.toml_lines import KeyPath, lines_of, nearest_line
 from messages.settings import (
     Asset,
     Defaults,
+    MonitorSettings,
     Name,
     RiskSettings,
     Roster,
@@ -85,6 +86,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     assets: dict[Asset, Scale] = {}
     defaults: Defaults = Defaults()
     first_run: Roster = Roster()
+    monitors: MonitorSettings = MonitorSettings()
 
     @property
     def digest(self) -> str:
@@ -99,6 +101,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             defaults=self.defaults,
             assets=self.assets,
             roster=roster,
+            monitors=self.monitors,
         )
 
     @property

@@ -219,3 +219,48 @@ class SwitchRow(Row, frozen=True, kw_only=True, tag="row.Switch"):
 
     def key(self) -> str:
         return "switch"
+
+
+class FundingRow(Row, frozen=True, kw_only=True, tag="row.Funding"):
+    """What holding a perpetual costs; rates are billionths per interval, paid by longs."""
+
+    table = "funding"
+    venue: str
+    symbol: str
+    rate_ppb: int
+    next_rate_ppb: int
+    """As predicted; nothing if not `is_predicted`."""
+    is_predicted: bool
+    mark_price: str
+    interval_ns: int
+    settles_ns: int
+    """0 where the venue does not say."""
+    yearly_ppm: int
+    at_ns: int
+
+    def key(self) -> str:
+        return f"{self.venue} {self.symbol}"
+
+
+class OpportunityRow(Row, frozen=True, kw_only=True, tag="row.Opportunity"):
+    """A pair that could be bought at one venue and sold at another for more, net of fees."""
+
+    table = "opportunities"
+    symbol: str
+    buy_venue: str
+    sell_venue: str
+    buy_ticks: int
+    buy_tick: str
+    sell_ticks: int
+    sell_tick: str
+    quantity_lots: int
+    """What both best levels offer, in the buying venue's lots."""
+    lot: str
+    net_ppm: int
+    best_net_ppm: int
+    began_ns: int
+    ended_ns: int
+    """0 while it lasts."""
+
+    def key(self) -> str:
+        return f"{self.symbol} {self.buy_venue} {self.sell_venue} {self.began_ns}"

@@ -335,6 +335,39 @@ class Defaults(msgspec.Struct, frozen=True, kw_only=True):
 Scale = Annotated[int, msgspec.Meta(ge=0, le=12)]
 
 
+class FundingSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Perpetuals of one exchange whose funding is watched; nothing is traded there by it."""
+
+    exchange: Annotated[
+        str, msgspec.Meta(pattern=r"^[a-z0-9]{2,32}$", description="ccxt's name of an exchange")
+    ]
+    symbols: Annotated[tuple[Symbol, ...], msgspec.Meta(min_length=1, max_length=256)]
+    rest: HttpAddress = ""
+    """Where it is, if not at the addresses that ccxt knows."""
+    every_s: Annotated[int, msgspec.Meta(ge=5, le=3_600)] = 60
+    alert_yearly_percent: Annotated[float, msgspec.Meta(ge=0, le=100_000)] = 50.0
+    """A person is told when holding costs or brings more than this a year; 0: never."""
+
+
+class ArbitrageSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The same pair at several of the venues: who is told of a gain."""
+
+    alert_bps: Annotated[float, msgspec.Meta(ge=0, le=10_000)] = 20.0
+    """A person is told of a net gain from here on."""
+    extra_bps: Annotated[float, msgspec.Meta(ge=0, le=10_000)] = 0.0
+    """What a round costs beyond both takers' fees: slippage, transfer."""
+    stale_ms: Annotated[int, msgspec.Meta(ge=100, le=60_000)] = 2_000
+    """A side that is older is left out. Books are told anew every second while they live."""
+
+
+class MonitorSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What is watched and not traded on."""
+
+    funding: dict[Name, FundingSettings] = {}
+    arbitrage: ArbitrageSettings | None = None
+    """Of all pairs that two or more venues have; None: do not."""
+
+
 class TreeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that the trading tree is built from."""
 
@@ -344,3 +377,4 @@ class TreeSettings(msgspec.Struct, frozen=True, kw_only=True):
     assets: dict[Asset, Scale]
     """Decimals of an asset's minor unit; what is not named has 8."""
     roster: Roster
+    monitors: MonitorSettings = MonitorSettings()
