@@ -423,7 +423,8 @@ def _offered_depth(wanted: int) -> int:
 
 def _levels(rows: Iterable[Any], instrument: Instrument) -> list[Level]:
     prices, quantities = grid(instrument.tick_size), grid(instrument.lot_size)
-    levels = [Level(prices.units(str(row[0])), quantities.units(str(row[1])), "") for row in rows]
+    # Orders of others may be older than the step of quantities: what is below a lot is cut off.
+    levels = [Level(prices.units(str(row[0])), quantities.whole(str(row[1])), "") for row in rows]
     if any(ticks <= 0 or lots < 0 for ticks, lots, _ in levels):
         raise ValueError("a level has a price or a quantity below zero")
     return levels

@@ -303,6 +303,14 @@ def test_the_seeds_themselves_are_understood() -> None:
     assert kinds > {Book, PublicTrade, Candle, Ticker, Execution}
 
 
+def test_an_order_older_than_the_step_of_quantities_is_no_fault() -> None:
+    streams = subscribed({SYMBOL: INSTRUMENT}, ALL)
+    levels = {**LEVELS, "b": [["1922.42", "1.5000001"], ["1922.41", "0.0000001"]], "u": 7}
+    *_, book = events(streams, frame("orderbook.50.ETHUSDT", "snapshot", levels))
+    assert isinstance(book.event, Book)
+    assert book.event.bids == ((192_242, 150_000),)
+
+
 def test_a_book_that_jumps_or_crosses_is_not_believed() -> None:
     for change, kind in (
         ({**CHANGE, "u": 9}, "sequence"),
