@@ -421,7 +421,7 @@ class Cell:
             self.address, poison[0], tag_in(poison[4]), attempts, exc_info=error,
         )  # fmt: skip
         if attempts < limits.POISON_ATTEMPTS:
-            self.mailbox.put_back(rest)
+            self.mailbox.put_back(rest, at_once=not isinstance(error, StruckError))
         else:
             self.mailbox.put_back(rest[1:])
             self._set_aside(poison, "".join(traceback.format_exception(error)))

@@ -55,9 +55,9 @@ class Mailbox:
 
     # There is one for each of ten thousand idle actors.
     __slots__ = (
-        "_address", "_bury", "_crowded", "_gaps", "_is_crowded", "_marked", "_marked_taken",
-        "_normal", "_receive", "_send", "_slots", "_stream_queued", "_system", "_undrained",
-        "conflated", "dead", "dropped", "handled", "queued", "queued_max", "sent",
+        "_address", "_at_once", "_bury", "_crowded", "_gaps", "_is_crowded", "_marked",
+        "_marked_taken", "_normal", "_receive", "_send", "_slots", "_stream_queued", "_system",
+        "_undrained", "conflated", "dead", "dropped", "handled", "queued", "queued_max", "sent",
     )  # fmt: skip
 
     def __init__(self, address: str, crowded: Callable[[int], None]) -> None:
@@ -71,6 +71,7 @@ class Mailbox:
         self._slots: dict[str, Envelope] = {}
         self._undrained = 0
         self._stream_queued = 0
+        self._at_once = False
         self._gaps: dict[int, int] = {}
         self._marked: dict[int, None] = {}
         self._marked_taken = 0
@@ -138,8 +139,12 @@ class Mailbox:
                 return True
         return False
 
-    def put_back(self, envelopes: list[Envelope]) -> None:
-        """Return messages that were taken and not handled to the heads of their lanes."""
+    def put_back(self, envelopes: list[Envelope], *, at_once: bool = False) -> None:
+        """Return messages that were taken and not handled to the heads of their lanes.
+
+        `at_once`: whoever waits for them next lets no other task go first.
+        """
+        self._at_once = at_once
         if self._marked_taken and envelopes and envelopes[0][0] == self._marked_taken:
             self._marked[self._marked_taken] = None
         self._stream_queued += sum(1 for envelope in envelopes if envelope[6] == STREAMED)
@@ -154,9 +159,12 @@ class Mailbox:
         self._enter(_WAKE)
 
     async def wait(self, *, system_only: bool = False) -> None:
-        """Wait until there is something to take; a checkpoint in any case."""
+        """Wait until there is something to take; a checkpoint, but for what is taken up again."""
         waiting = self._system if system_only else self._system or self._normal
-        if waiting:
+        if waiting and self._at_once:
+            self._at_once = False
+            await trio.lowlevel.checkpoint_if_cancelled()
+        elif waiting:
             await trio.lowlevel.checkpoint()
         else:
             self._file(await self._receive.receive())

@@ -222,3 +222,22 @@ async def test_what_is_discarded_is_returned_and_counts_as_dead() -> None:
     assert sorted(item[0] for item in box.discard()) == [1, 2, 3]
     assert box.queued == 0
     assert box.statistics().conserved
+
+
+async def test_what_crashed_its_actor_is_taken_up_again_before_others_have_their_turn() -> None:
+    box = mailbox()
+    box.put([envelope(n) for n in range(3)])
+    await box.wait()
+    turns: list[str] = []
+
+    async def other() -> None:
+        turns.append("other")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(other)
+        box.put_back(box.take(), at_once=True)
+        await box.wait()
+        turns.append("again")
+        box.put_back(box.take())
+        await box.wait()
+    assert turns == ["again", "other"]
