@@ -181,7 +181,7 @@ class LongPerpetualMachine(PerpetualMachine):
 
 
 PerpetualMachine.TestCase.settings = settings(
-    max_examples=25, stateful_step_count=40, deadline=None
+    max_examples=20, stateful_step_count=40, deadline=None
 )
 LongPerpetualMachine.TestCase.settings = settings(
     max_examples=200, stateful_step_count=60, deadline=None

@@ -46,12 +46,12 @@ def holds(seed: int, seconds: float) -> None:
     assert result.checked > 10
 
 
-@pytest.mark.parametrize("seed", [103, 121])
+@pytest.mark.parametrize("seed", [121])
 def test_short_runs_hold(seed: int) -> None:
     holds(seed, 8.0)
 
 
 @pytest.mark.check
-@pytest.mark.parametrize("seed", range(100, 110))
+@pytest.mark.parametrize("seed", range(100, 104))
 def test_more_runs_hold(seed: int) -> None:
     holds(seed, 15.0)
