@@ -8,6 +8,8 @@ from msgspec.structs import replace
 from tests.venue.bybit_client import LINEAR, config, running
 from venue.config import PerpetualConfig
 
+# `make test` has no room for more than Bybit's REST and orders.
+pytestmark = pytest.mark.check
 NAMED = {"category": "linear", "symbol": "ETHUSDT"}
 
 

@@ -11,6 +11,8 @@ from tests.venue.binance_client import hear
 from tests.venue.bybit_client import LINEAR, SPOT, Client, Untyped, config, running, subscribe
 from venue.config import PerpetualConfig
 
+# `make test` has no room for more than Bybit's REST and orders.
+pytestmark = pytest.mark.check
 STEP_NS = 300_000_000
 NUMBERS = itertools.count(1)
 
