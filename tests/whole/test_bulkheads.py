@@ -10,7 +10,7 @@ from exchanges.types import Credentials
 from messages.money import Mode
 from tests.whole.processes import box_toml
 from tests.whole.world import World, running
-from venue.keys import account_key
+from venue.keys import key_for
 
 BOB = """
 [[first_run.vaults]]
@@ -27,9 +27,9 @@ def two_users() -> str:
     return box_toml().replace("[[first_run.vaults]]", user, 1) + BOB
 
 
-def refused(venue: str, user: str, seed: int) -> tuple[str, str]:
+def refused(protocol: str, venue: str, user: str, seed: int) -> tuple[str, str]:
     """Return a key that the venue knows, with a secret that it does not, for all but alice."""
-    key, secret = account_key(venue, user, seed)
+    key, secret = key_for(protocol, venue, user, seed)
     return key, secret if user == "alice" else base64.b64encode(b"x" * 64).decode()
 
 
@@ -52,7 +52,7 @@ async def test_one_users_bad_key_restarts_nothing_of_anothers(
     if fault == "missing":
         monkeypatch.setattr(Keys, "credentials", missing)
     else:
-        monkeypatch.setattr("actors.tree.account_key", refused)
+        monkeypatch.setattr("actors.tree.key_for", refused)
     async with running(tmp_path, text=two_users()) as world:
         await world.trades(2)
         standings = world.state("/risk").standings
