@@ -17,7 +17,7 @@ from actors.execution.translate import Scales
 from actors.feeds.stream import MarketFeed
 from bot.bench._canned_books import symbols
 from bot.bench._feeds_sides import PERIODS, POLL_S, Ages, Meter
-from bot.tuning import tune
+from bot.tuning import settle, tune
 from exchanges.types import Endpoints
 from exchanges.venue_client import VenueClient, open_venue
 from messages.market import BookTop, topic
@@ -89,6 +89,8 @@ async def main(names: Sequence[str], rate: int, seconds: float, ports: Sequence[
             nursery.start_soon(system.run)
             while not ages.warm:  # noqa: ASYNC110 - an event would be set in what is measured
                 await trio.sleep(POLL_S)
+            # As the daemon does once it has started.
+            settle()
             meter = Meter(ages)
             for _ in range(PERIODS):
                 await trio.sleep(seconds / PERIODS)
