@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from messages.settings import TreeSettings
-from research.simulation.plan import Kind, Plan, draw
+from research.simulation.plan import PROFILES, Kind, Plan, draw
 from research.simulation.run import Result, simulate
 from research.simulation.sometimes import SEEDS_JUDGED_MIN, SOMETIMES, reached
 
@@ -52,7 +52,7 @@ class Tally(msgspec.Struct, kw_only=True):
     @property
     def unreached(self) -> list[str]:
         """Rare states that no run was in, if the batch is large enough to be judged by them."""
-        if self.seeds < SEEDS_JUDGED_MIN or len(self.faults_allowed) < len(Kind):
+        if self.seeds < SEEDS_JUDGED_MIN or len(self.faults_allowed) < len(PROFILES["all"]):
             return []
         return [name for name in SOMETIMES if not self.sometimes.get(name)]
 
