@@ -89,7 +89,10 @@ class Chaos:
 
     async def refuse_dials(self) -> None:
         code = self.random.choice((429, 503))
-        self.fake.refuse_dials.append((code, {"Retry-After": "0.05"}))
+        # Each refusal has the next dial come later: made while nobody is connected, they would keep
+        # everybody out until the end, and the other faults would meet nobody.
+        if self.fake.sockets:
+            self.fake.refuse_dials.append((code, {"Retry-After": "0.05"}))
         await self.fake.abort_sockets()
 
     async def say_nonsense(self) -> None:
