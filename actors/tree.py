@@ -43,6 +43,7 @@ from messages.market import topic
 from messages.settings import (
     KEYLESS,
     PAPER_BALANCE,
+    WITH_PASSPHRASE,
     BoxSettings,
     CaptureSettings,
     Environment,
@@ -157,6 +158,7 @@ class _Assembly:
             credentials_folder,
             stored,
             {name: venue.environment.value for name, venue in settings.venues.items()},
+            {name for name, venue in settings.venues.items() if venue.protocol in WITH_PASSPHRASE},
         )
         self._doors: dict[str, Door] = {}
         self._desks: dict[str, Door] = {}

@@ -190,7 +190,7 @@ def secrets(settings: TreeSettings, environment: Environment) -> list[str]:
 
 def secrets_of_keys(keys: Iterable[StoredKey], environment: Environment) -> list[str]:
     """Return the secrets of stored keys, and those that systemd gives in files."""
-    found = [text for key in keys for text in (key.api_key, key.secret)]
+    found = [text for key in keys for text in (key.api_key, key.secret, key.passphrase) if text]
     folder = credentials_folder(environment)
     for path in sorted(folder.iterdir()) if folder is not None and folder.is_dir() else ():
         found += path.read_text(errors="replace").splitlines()

@@ -14,14 +14,15 @@ from bot.key_store import KeyStore, KeyStoreError, with_key, without_key
 from bot.keys import account_of, opened
 from bot.shared import print_json
 from exchanges.errors import Code, VenueError
-from exchanges.types import Credentials, KeyRights
+from exchanges.types import KeyRights
 from exchanges.venue_client import VenueClient, open_venue
-from messages.settings import VenueSettings
+from messages.settings import WITH_PASSPHRASE, VenueSettings
 from supervisor.clock import ProcessClock, wall_ns
 
 # Enough of an API key, which is no secret but may name the account, to tell two apart.
 END_CHARACTERS = 4
 CHECK_S = 20.0
+PEM_BEGINS = "-----BEGIN "
 
 
 def add_key(
@@ -32,13 +33,15 @@ def add_key(
     config, store = _context(environment, config_name, data_dir)
     whose = account_of(config, user, venue)
     keys, passphrase = opened(store, environment, is_new=not store.exists())
-    api_key, secret = _given(environment, prefix)
+    needs = config.venues[venue].protocol in WITH_PASSPHRASE
+    api_key, secret, passphrase_there = _given(environment, prefix, with_passphrase=needs)
     new = StoredKey(
         user=user,
         venue=venue,
         environment=whose,
         api_key=api_key,
         secret=secret,
+        passphrase=passphrase_there,
         added_ns=wall_ns(),
     )
     try:
@@ -122,19 +125,34 @@ def _context(
     return config, KeyStore(folder)
 
 
-def _given(environment: Environment, prefix: str | None) -> tuple[str, str]:
+def _given(
+    environment: Environment, prefix: str | None, *, with_passphrase: bool
+) -> tuple[str, str, str]:
+    """Return API key, secret and the key's own passphrase, "" where the venue has none."""
     if prefix is not None:
-        names = (f"{prefix}_API_KEY", f"{prefix}_SECRET")
+        names = [f"{prefix}_API_KEY", f"{prefix}_SECRET"]
+        names += [f"{prefix}_PASSPHRASE"] if with_passphrase else []
         values = [environment.get(name).strip() for name in names]
         if not all(values):
-            raise VerbError(f"{' and '.join(names)} must both be set, for this one command")
-        return values[0], values[1]
+            raise VerbError(f"{' and '.join(names)} must all be set, for this one command")
+    else:
+        values = _typed(with_passphrase=with_passphrase)
+    api_key, secret, passphrase = [*values, ""][:3]
+    if secret.startswith(PEM_BEGINS):
+        # A private key of many lines, as it stands in the venue's JSON file and fits on one.
+        secret = secret.replace("\\n", "\n")
+    return api_key, secret, passphrase
+
+
+def _typed(*, with_passphrase: bool) -> list[str]:
+    hidden = ["Secret (not shown)"]
+    hidden += ["Passphrase of the key (not shown)"] if with_passphrase else []
     try:
-        api_key = click.prompt("API key", err=True).strip()
-        secret = click.prompt("Secret (not shown)", hide_input=True, err=True).strip()
+        values = [click.prompt("API key", err=True)]
+        values += [click.prompt(each, hide_input=True, err=True) for each in hidden]
     except click.Abort:
         raise VerbError("nothing was stored: nobody typed a key") from None
-    return str(api_key), str(secret)
+    return [str(value).strip() for value in values]
 
 
 def _find(keys: list[StoredKey], user: str, venue: str) -> StoredKey:
@@ -150,7 +168,7 @@ async def ask_venue(venue: VenueSettings, key: StoredKey) -> tuple[str, str]:
     client = open_venue(
         venue.protocol.value,
         ProcessClock(),
-        credentials=Credentials(key.api_key, key.secret),
+        credentials=key.credentials(),
         endpoints=endpoints_of(venue),
     )
     try:

@@ -65,6 +65,10 @@ class Protocol(Enum):
     OKX = "okx"
 
 
+WITH_PASSPHRASE = frozenset({Protocol.KUCOIN, Protocol.OKX})
+"""Whose keys have a passphrase beside the secret, chosen when the key is made."""
+
+
 class Environment(Enum):
     """Whose money it is."""
 

@@ -3,10 +3,10 @@
 There are three places: keys that this process generated for simulated venues; keys that the person
 stored with `bot key add`, each for one environment; and systemd's credentials (`LoadCredential=`),
 one file per account, named `<venue>.<user>`, holding the API key on its first line and the secret
-on its second.
+on its second; where the venue's keys have a passphrase, that is its last line.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -27,10 +27,16 @@ class StoredKey(msgspec.Struct, frozen=True, kw_only=True):
     """That of the venue when the key was added: it is given out for no other."""
     api_key: str
     secret: str
+    passphrase: str = ""
+    """Of a key at a venue whose keys have one."""
     added_ns: int = 0
 
     def __repr__(self) -> str:
         return f"StoredKey({self.user} at {self.venue}, {self.environment})"
+
+    def credentials(self) -> Credentials:
+        """Return what a client of the account is given."""
+        return Credentials(self.api_key, self.secret, self.passphrase)
 
 
 class MissingKeyError(Exception):
@@ -54,12 +60,14 @@ class Keys:
         credentials_folder: Path | None = None,
         stored: Iterable[StoredKey] = (),
         environments: Mapping[str, str] | None = None,
+        with_passphrase: Collection[str] = (),
     ) -> None:
         self._generated = dict(generated)
         self._folder = credentials_folder
         self._stored = {(key.user, key.venue): key for key in stored}
         self._opened: dict[tuple[str, str], Credentials] = {}
         self._environments = dict(environments or {})
+        self._with_passphrase = frozenset(with_passphrase)
         self._read: dict[tuple[str, str], Credentials] = {}
 
     def __repr__(self) -> str:
@@ -81,9 +89,10 @@ class Keys:
                 f"LoadCredential={venue}.{user}:/path/to/file"
             )
             raise MissingKeyError(user, venue, detail)
-        found = _from_file(self._folder / f"{venue}.{user}", user, venue)
+        path = self._folder / f"{venue}.{user}"
+        found = _from_file(path, user, venue, with_passphrase=venue in self._with_passphrase)
         known = self._read.get((user, venue))
-        if known is None or known.reveal() != found.reveal():
+        if known is None or _revealed(known) != _revealed(found):
             # A key was changed while running: whoever opens a client from now on gets the new one.
             self._read[user, venue] = known = found
         return known
@@ -97,12 +106,22 @@ class Keys:
                 f"`bot key remove {user} {venue}`, then add the {wanted} key"
             )
             raise MissingKeyError(user, venue, detail)
+        if venue in self._with_passphrase and not key.passphrase:
+            detail = (
+                "the venue's keys have a passphrase, and the stored one has none: "
+                f"`bot key add {user} {venue}` asks for it"
+            )
+            raise MissingKeyError(user, venue, detail)
         if (user, venue) not in self._opened:
-            self._opened[user, venue] = Credentials(key.api_key, key.secret)
+            self._opened[user, venue] = key.credentials()
         return self._opened[user, venue]
 
 
-def _from_file(path: Path, user: str, venue: str) -> Credentials:
+def _revealed(credentials: Credentials) -> tuple[str, str, str]:
+    return (*credentials.reveal(), credentials.reveal_passphrase())
+
+
+def _from_file(path: Path, user: str, venue: str, *, with_passphrase: bool) -> Credentials:
     try:
         status = path.stat()
         text = path.read_text() if status.st_size <= KEY_FILE_BYTES_MAX else ""
@@ -112,7 +131,13 @@ def _from_file(path: Path, user: str, venue: str) -> Credentials:
     if status.st_mode & _OTHERS_MAY:
         raise MissingKeyError(user, venue, f"{path} is open to others: chmod 600 {path}")
     api_key, _, secret = text.strip().partition("\n")
+    passphrase = ""
+    if with_passphrase:
+        secret, _, passphrase = secret.rpartition("\n")
     if not api_key.strip() or not secret.strip():
-        detail = f"{path} must hold the API key on its first line and the secret on its second"
+        last = ", and the passphrase on its third" if with_passphrase else ""
+        detail = (
+            f"{path} must hold the API key on its first line and the secret on its second{last}"
+        )
         raise MissingKeyError(user, venue, detail)
-    return Credentials(api_key.strip(), secret.strip())
+    return Credentials(api_key.strip(), secret.strip(), passphrase.strip())

@@ -26,7 +26,8 @@ def command() -> None:
 @click.option(
     "--from-env",
     metavar="PREFIX",
-    help="Take PREFIX_API_KEY and PREFIX_SECRET from the environment, this once.",
+    help="Take PREFIX_API_KEY, PREFIX_SECRET and, where the venue's keys have one, "
+    "PREFIX_PASSPHRASE from the environment, this once.",
 )
 @config_option
 @data_dir_option

@@ -24,6 +24,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 protocol = "kraken"
 environment = "live"
 symbols = ["ETH/USDT"]
+[venues.okx-live]
+protocol = "okx"
+environment = "live"
+symbols = ["ETH/USDT"]
 """
     (tmp_path / "bot.toml").write_text(venue + shipped_file().read_text())
     (tmp_path / "canopy-keys").write_text(PASSPHRASE)
@@ -56,10 +60,31 @@ def test_a_key_may_come_from_the_environment_once(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = ("key", "add", "alice", "kraken-live", "--from-env", "MINE")
-    assert "must both be set" in run(home, *words).output
+    assert "must all be set" in run(home, *words).output
     monkeypatch.setenv("MINE_API_KEY", "one")
     monkeypatch.setenv("MINE_SECRET", "two")
     assert run(home, *words).exit_code == 0
+
+
+def test_a_keys_own_passphrase_is_asked_for_where_the_venue_has_one(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    added = run(home, "key", "add", "alice", "okx-live", typed="the-api-key\nhush\nquiet\n")
+    assert added.exit_code == 0, added.output
+    assert "quiet" not in added.output
+    (key,) = key_store.KeyStore(home / "data").read(PASSPHRASE)
+    assert key.passphrase == "quiet"
+    monkeypatch.setenv("MINE_API_KEY", "one")
+    monkeypatch.setenv("MINE_SECRET", "two")
+    words = ("key", "add", "alice", "okx-live", "--from-env", "MINE")
+    assert "MINE_PASSPHRASE must all be set" in run(home, *words).output
+
+
+def test_a_private_key_of_many_lines_is_typed_on_one(home: Path) -> None:
+    typed = "the-api-key\n-----BEGIN EC PRIVATE KEY-----\\nabc\\n-----END EC PRIVATE KEY-----\n"
+    assert run(home, "key", "add", "alice", "kraken-live", typed=typed).exit_code == 0
+    (key,) = key_store.KeyStore(home / "data").read(PASSPHRASE)
+    assert key.secret.splitlines()[1] == "abc"
 
 
 @pytest.mark.parametrize(

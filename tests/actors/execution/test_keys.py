@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from actors.execution.keys import KEY_FILE_BYTES_MAX, Keys, MissingKeyError, StoredKey
 from exchanges.types import Credentials
@@ -29,6 +30,31 @@ def test_a_credentials_file_holds_key_and_secret(tmp_path: Path) -> None:
 def test_a_secret_may_have_several_lines(tmp_path: Path) -> None:
     keys = key_file(tmp_path, "the-key\n-----BEGIN\nabc\n-----END\n")
     assert keys.credentials("alice", "kraken-live").reveal()[1] == "-----BEGIN\nabc\n-----END"
+
+
+def test_the_last_line_is_the_passphrase_where_the_venues_keys_have_one(tmp_path: Path) -> None:
+    path = tmp_path / "okx-live.alice"
+    path.touch(0o600)
+    keys = Keys({}, tmp_path, with_passphrase=["okx-live"])
+    path.write_text("the-key\nthe-secret\nhush\n")
+    found = keys.credentials("alice", "okx-live")
+    assert (*found.reveal(), found.reveal_passphrase()) == ("the-key", "the-secret", "hush")
+    path.write_text("the-key\nthe-secret\nother\n")
+    assert keys.credentials("alice", "okx-live").reveal_passphrase() == "other"
+    path.write_text("the-key\nthe-secret\n")
+    with pytest.raises(MissingKeyError, match="the passphrase on its third"):
+        keys.credentials("alice", "okx-live")
+
+
+def test_a_stored_key_without_the_passphrase_it_needs_is_not_given_out() -> None:
+    key = StoredKey(
+        user="alice", venue="okx-live", environment="live", api_key="the-key", secret="the-secret"
+    )
+    keys = Keys({}, None, [key], {"okx-live": "live"}, ["okx-live"])
+    with pytest.raises(MissingKeyError, match="bot key add alice okx-live"):
+        keys.credentials("alice", "okx-live")
+    keys = Keys({}, None, [replace(key, passphrase="hush")], {"okx-live": "live"}, ["okx-live"])
+    assert keys.credentials("alice", "okx-live").reveal_passphrase() == "hush"
 
 
 @pytest.mark.parametrize(
