@@ -15,11 +15,9 @@ Holdings of assets that no vault has, found at the very first round, are left ou
 from then on; of a vault's asset they are its first deposit.
 """
 
-import msgspec
-
 from actors.books import is_contract
+from actors.execution.reconcile_state import Asker, ReconcileState
 from messages.account import (
-    AccountFee,
     AccountRead,
     AccountSeen,
     FeesTold,
@@ -45,7 +43,7 @@ from messages.money import (
 )
 from messages.rows import ReconciliationRow
 from messages.runtime import Booted, Settled, TimerFired
-from supervisor.actor import Actor, Context, State
+from supervisor.actor import Actor, Context
 from supervisor.timers import SETTLED_TOPIC
 
 SECOND_NS = 1_000_000_000
@@ -67,49 +65,6 @@ STUCK_NS = 60 * SECOND_NS
 REFERENCES_KEPT_MAX = 256
 # Operators that wait for one round.
 WAITING_MAX = 64
-
-
-class Asker(msgspec.Struct):
-    """Who waits for the end of a round."""
-
-    reply_to: str
-    request_id: str
-
-
-class ReconcileState(State):
-    """What is remembered between rounds, and of the running one (`request_id`, "" for none)."""
-
-    settings: AccountConfigured | None = None
-    mode: Mode = Mode.EXITS_ONLY
-    reason: str = ""
-    opened: bool = False
-    """The opening balance has been booked."""
-    outside_minor: dict[str, int] = msgspec.field(default_factory=dict)
-    """Holdings of assets that no vault has."""
-    cursor_ns: int = 0
-    """Up to here all fills and transfers have been read."""
-    references: list[str] = msgspec.field(default_factory=list)
-    fees: tuple[AccountFee, ...] = ()
-    """What the account pays, as the venue told it last."""
-    request_id: str = ""
-    again: bool = False
-    """Somebody asked while a round was running: what it reads may be older than their reason."""
-    read_ns: int = 0
-    venue_minor: dict[str, int] = msgspec.field(default_factory=dict)
-    unsettled: int = 0
-    newest_fill_ns: int = 0
-    books: dict[str, dict[str, int]] = msgspec.field(default_factory=dict)
-    """Vault → asset → minor units, as far as ledgers have answered."""
-
-    funding: list[VenueFunding] = msgspec.field(default_factory=list)
-    """To be told to ledgers once they have the fills that came before it."""
-    contract_scales: dict[str, int] = msgspec.field(default_factory=dict)
-    """Symbol of a perpetual → decimals of its contracts."""
-    differing: int = 0
-    """Quiet rounds in a row that showed a difference."""
-    failures: int = 0
-    unquiet: int = 0
-    asking: list[Asker] = msgspec.field(default_factory=list)
 
 
 class Reconcile(Actor[ReconcileState]):
@@ -176,8 +131,14 @@ class Reconcile(Actor[ReconcileState]):
             state.fees = message.fees
             _tell_fees(state, ctx)
         state.contract_scales |= {b.asset: b.scale for b in message.balances if b.scale >= 0}
+        known = state.references
         _take_transfers(state, message.transfers, ctx)
         _take_funding(state, message.funding)
+        if not state.opened and state.references != known:
+            # The balances were read before it: whether they hold it, this reading cannot tell. In
+            # the next one they surely do.
+            _end_round(state, REPEAT_NS, ctx)
+            return
         _open_books(state, ctx)
         seen = AccountSeen(
             request_id=state.request_id,

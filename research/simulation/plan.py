@@ -68,11 +68,9 @@ class Kind(Enum):
     CANCEL_ALL = "operator.cancel-all"
 
 
-# What the bot is known not to survive: docs/simulation.md says which seeds show it.
-OPEN = (Kind.DEPOSIT,)
 PROFILES: dict[str, tuple[Kind, ...]] = {
     "none": (),
-    "all": tuple(kind for kind in Kind if kind not in OPEN),
+    "all": tuple(Kind),
     **{
         layer: tuple(kind for kind in Kind if kind.value.startswith(f"{layer}."))
         for layer in dict.fromkeys(kind.value.partition(".")[0] for kind in Kind)

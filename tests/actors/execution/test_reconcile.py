@@ -127,12 +127,33 @@ class Account:
             )
         )
 
+    def read_unclear(self) -> None:
+        """Answer the first reading with what may lie in the balances already, or not yet."""
+        (question,) = only(sent_to(self.outcomes, LINE), ReadAccount)
+        assert isinstance(question, ReadAccount)
+        assert not sent_to(self.read(question), ORDERS), "nothing is opened by it"
+
     def round(self) -> list[Outcome]:
         """Run the next scheduled round to its end."""
         return self.answer(self.probe.fire("round"))
 
     def modes(self, outcomes: list[Outcome]) -> list[Mode]:
         return [m.mode for m in sent_to(outcomes, RISK) if isinstance(m, AccountMode)]
+
+
+def test_money_that_comes_in_during_the_first_reading_is_in_the_opening_balance_once() -> None:
+    """The balances are read before the transfers: which of them hold it, only time tells."""
+    for held_it in (False, True):
+        account = Account()
+        deposit = VenueTransfer(asset="USDT", amount_minor=50, reference="d1", at_ns=START_NS)
+        account.transfers = (deposit,)
+        account.venue["USDT"] += 50 if held_it else 0
+        account.read_unclear()
+        account.venue["USDT"] += 0 if held_it else 50
+        account.probe.now_ns += 2 * SECOND_NS
+        account.round()
+        assert [moved.amount_minor for moved in account.funds] == [500_000_050]
+        assert account.books["USDT"] == account.venue["USDT"]
 
 
 def opened() -> Account:
@@ -274,7 +295,8 @@ def test_what_came_before_the_first_reading_is_not_booked_twice() -> None:
     account.transfers = (
         VenueTransfer(asset="USDT", amount_minor=500_000_000, reference="L0", at_ns=1),
     )
-    account.answer(account.outcomes)
+    account.read_unclear()
+    account.round()
     account.round()
     assert len(account.funds) == 1
 
@@ -442,7 +464,8 @@ def test_funding_before_the_first_reading_is_part_of_what_lay_there() -> None:
     account.funding = (
         VenueFunding(symbol=PERPETUAL, asset="USDT", amount_minor=-3, reference="F1", at_ns=9),
     )
-    account.answer(account.outcomes)
+    account.read_unclear()
+    account.round()
     assert account.settled == []
 
 

@@ -28,3 +28,10 @@ def test_two_actors_cannot_handle_the_same_market_message() -> None:
     result = simulate(plan, shipped_settings())
     assert result.violations == []
     assert result.sometimes["quarantine"] > 1
+
+
+def test_a_deposit_during_the_first_reading_is_booked_once() -> None:
+    """`tests/actors/execution/test_reconcile.py`: the account never agreed with the venue's."""
+    result = simulate(plan_of(146, 12.0, "exchange.deposit"), shipped_settings())
+    assert result.violations == []
+    assert result.fills > 0
