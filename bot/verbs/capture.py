@@ -54,12 +54,14 @@ def list_command(data_dir: str | None, *, as_json: bool) -> None:
 
 
 @command.command("replay")
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@data_dir_option
 @json_option
-def replay_command(files: tuple[Path, ...], *, as_json: bool) -> None:
+def replay_command(files: tuple[Path, ...], data_dir: str | None, *, as_json: bool) -> None:
     r"""Play segments of one venue through the feed, in order, and say what came of it.
 
-    The first must hold the beginning of a connection. Time is virtual: silence takes none.
+    The first must hold the beginning of a connection. Time is virtual: silence takes none. A file
+    that is not there is looked for among the captured ones: kraken-sim/... of the data folder.
 
     \b
     Example:
@@ -74,13 +76,22 @@ def replay_command(files: tuple[Path, ...], *, as_json: bool) -> None:
     from actors.feeds.segments import SegmentError
 
     try:
-        played = play(files)
+        played = play([_found(file, data_dir) for file in files])
     except SegmentError as error:
         raise VerbError(str(error)) from error
     if as_json:
         print_json(played)
     else:
         _say(played)
+
+
+def _found(file: Path, data_dir: str | None) -> Path:
+    if file.exists():
+        return file
+    kept = folder_of(data_dir) / "capture" / file
+    if not kept.exists():
+        raise VerbError(f"neither {file} nor {kept} is there: `bot capture list` shows what is")
+    return kept
 
 
 def _say(played: "Played") -> None:

@@ -68,7 +68,7 @@ def test_the_help_of_all_lists_every_verb_and_every_exit_code(
 # Verbs that do their work without asking a bot that runs.
 ALONE = {
     "start", "venue", "bench", "version", "doctor", "replay", "bundle", "tui", "backup", "restore",
-    "sim", "key add", "key list", "key check", "key remove",
+    "sim", "key add", "key list", "key check", "key remove", "capture list", "capture replay",
 }  # fmt: skip
 ASKING = sorted(set(LEAVES) - ALONE)
 
