@@ -258,7 +258,7 @@ def test_while_the_disk_is_full_no_entries_leave_and_nothing_is_lost(tmp_path: P
         limit_files(bot, FULL_BYTES)
         full = bot.until("without entries", lambda s: not s["trading"], 20.0)
         assert (full["state"], full["mode"]) == ("degraded", "exits_only")
-        assert "no entries until it does; make room" in bot.said()
+        assert "no entries until it does; repair the disk, or have 128 MB free" in bot.said()
         bot.pass_time(2.0)
         limit_files(bot, resource.RLIM_INFINITY)
         bot.until("trading again", lambda s: s["trading"], 30.0)
