@@ -138,9 +138,8 @@ async def _served(process: trio.Process, clock: ManualClock) -> dict[str, Any]:
 Seen = tuple[Case, dict[str, Any], dict[str, Any]]
 
 
-# Venues that speak another's protocol, with its code, are played in `make check`; Coinbase, too, of
-# which ccxt watches the least.
-CHECKED = {"binanceus", "bybit-linear", "coinbase", "okx-swap"}
+# One of each family is played in `make test`, the others in `make check`: each costs a process.
+CHECKED = {"binanceus", "bybit", "bybit-linear", "coinbase", "kucoin", "okx-swap"}
 PARAMS = [pytest.param(name, marks=pytest.mark.check if name in CHECKED else ()) for name in CASES]
 
 

@@ -33,6 +33,7 @@ async def trading(
         yield box, tree
 
 
+@pytest.mark.check
 async def test_a_stop_and_a_take_profit_rest_at_binance() -> None:
     async with trading() as (box, tree):
         buy(tree, IDS[0])
