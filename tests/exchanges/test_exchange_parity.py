@@ -18,8 +18,9 @@ from tests.exchanges.parity_report import REPORT, Suites, report, run_sides
 SAMPLE = ("kraken", "htx", "prediction/polymarket")
 # The largest, and those that use most of what lies under them: gather, spawn, delay, snapshots.
 LARGEST = (
-    "binance", "binanceusdm", "bitget", "bullish", "bybit", "coinbase", "deribit", "gate", "hyperliquid",
-    "krakenfutures", "kucoin", "lighter", "mexc", "okx", "whitebit", "xt", "prediction/kalshi",
+    "binance", "binanceusdm", "bitget", "bullish", "bybit", "coinbase", "deribit", "gate",
+    "hyperliquid", "krakenfutures", "kucoin", "lighter", "mexc", "okx", "whitebit", "xt",
+    "prediction/kalshi",
 )  # fmt: skip
 # What the reference reached with ccxt 4.5.90.
 TRAFFIC_MIN, WATCHING_MIN = 7_506, 1_012
