@@ -13,6 +13,8 @@ RATE, HIGH_RATE = 10_000, 20_000
 SYMBOLS = 200
 SECONDS = 10.0
 """How long each side is measured; `bot bench feeds --seconds` says other."""
+# A small run asks less of the machine, too: one that is busy could not keep up for a second.
+SECONDS_MIN, LOAD_MIN = 2.0, 0.1
 # Lag that grows ends in seconds; what a busy machine adds to a mailbox's way stays below this.
 REQUIRED = (
     Required("end_lag_p50_ms", 50),
@@ -31,11 +33,12 @@ def run(folder: Path, scale: float = 1.0) -> Figures:
     whole process, its journal's writer included; `loop_cpu_us` is the thread of the loop.
     """
     before = machine()
-    seconds = SECONDS * scale
+    seconds = max(SECONDS_MIN, SECONDS * scale)
     symbols = scaled(SYMBOLS, min(1.0, scale), 2)
-    ours = trio.run(_side, OURS, symbols, RATE, seconds)
-    high = trio.run(_side, OURS, symbols, HIGH_RATE, seconds)
-    stock = trio.run(_side, STOCK, symbols, RATE, seconds)
+    load = max(LOAD_MIN, min(1.0, scale))
+    ours = trio.run(_side, OURS, symbols, int(RATE * load), seconds)
+    high = trio.run(_side, OURS, symbols, int(HIGH_RATE * load), seconds)
+    stock = trio.run(_side, STOCK, symbols, int(RATE * load), seconds)
     return Figures(
         name="feeds",
         figures={
