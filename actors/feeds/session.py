@@ -28,7 +28,7 @@ HELD_NS = NANOSECONDS_PER_SECOND
 
 
 class ReconnectError(Exception):
-    """A symbol stayed silent after a resubscription: the connection is given up."""
+    """The connection is given up: a symbol stayed silent after a resubscription, or came back."""
 
 
 class Channel(NamedTuple):

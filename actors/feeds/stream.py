@@ -38,6 +38,8 @@ RETRY_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 REPEAT_TRUST_S = 5.0
 # Fees, minimums and ticks change a few times a year.
 RELOAD_S = 3_600.0
+# A market that takes no orders when the bot starts (maintenance) is to be traded soon after.
+RELIST_S = 30.0
 # How long each stream may be silent. A book that is traded changes every second; trades and candles
 # of a quiet pair come minutes apart, and asking anew brings the last ones.
 SILENCE_S: Mapping[str, float] = {BOOK: 30.0, "trades": 300.0, "candles": 300.0}
@@ -156,17 +158,25 @@ class MarketFeed(Port):
 
     async def _keep_listed(self, client: PublicClient, telling: Telling, ctx: PortContext) -> None:
         while True:
-            await trio.sleep(RELOAD_S)
-            # Nothing is lost if the venue does not answer: the figures are read again in an hour.
+            missing = [symbol for symbol in self._symbols if symbol not in self._listed]
+            await trio.sleep(RELIST_S if missing else RELOAD_S)
+            # Nothing is lost if the venue does not answer: the figures are read again later.
             with contextlib.suppress(VenueError):
                 await self._list(client, telling, ctx, reload=True)
+            for symbol in missing:
+                if symbol in self._listed:
+                    raise ReconnectError(f"{self._venue} lists {symbol} now")
 
     async def _list(
         self, client: PublicClient, telling: Telling, ctx: PortContext, *, reload: bool
     ) -> None:
         found = {each.symbol: each for each in await client.load_instruments(reload=reload)}
         for symbol in self._symbols:
-            if symbol not in found or not found[symbol].active:
+            if symbol in found and not found[symbol].active:
+                text = f"{self._venue} takes no orders for {symbol} now: it is looked at again"
+                self._alert_once(symbol, text, telling)
+                continue
+            if symbol not in found:
                 text = f"{self._venue} does not list {symbol}: {_instead(symbol, found)}"
                 self._alert_once(symbol, text, telling)
                 continue

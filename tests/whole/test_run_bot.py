@@ -121,7 +121,7 @@ def fee_assets(bot: Bot) -> set[str]:
         ("bybit", "none"),
         ("bybit", "nasty"),
         ("okx", "none"),
-        ("okx", "nasty"),
+        pytest.param("okx", "nasty", marks=pytest.mark.soak),
     ],
 )
 def test_a_bot_trades_elsewhere_as_it_does_on_kraken(

@@ -102,6 +102,23 @@ async def test_instruments_are_told_at_start_and_when_they_change(
     assert (first.instrument.maker_fee_ppm, first.instrument.taker_fee_ppm) == (1_600, 2_600)
 
 
+async def test_a_market_that_takes_no_orders_at_the_start_is_read_once_it_does(
+    autojump_clock: MockClock,
+) -> None:
+    client = TinyClient()
+    client.listed = [replace(LISTED, active=False)]
+    async with feeding(client) as context:
+        await trio.sleep(100)
+        assert context.sent_to("/risk") == []
+        (alert,) = [each for each in context.sent_to("/alerts") if isinstance(each, Alert)]
+        assert "takes no orders for ETH/USDT now" in alert.text
+        client.listed = [LISTED]
+        await trio.sleep(35)
+        assert any(isinstance(each, InstrumentListed) for each in context.sent_to("/risk"))
+        await client.put("book", BOOK)
+        assert trust(context)[-1] == (True, "")
+
+
 async def test_a_gap_is_untrusted_until_the_next_book(autojump_clock: MockClock) -> None:
     client = TinyClient()
     async with feeding(client) as context:
