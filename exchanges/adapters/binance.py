@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from exchanges.adapters.base import Adapter, Decoded, Refused, Subscription, Topic
 from exchanges.adapters.binance_orders import BinanceOrders
-from exchanges.adapters.binance_streams import STATUS, BinanceStreams, plain
+from exchanges.adapters.binance_streams import STATUS, BinanceStreams
+from exchanges.adapters.numbers import decimals, ns_of_ms, plain
 from exchanges.adapters.wires import OrderWire
 from exchanges.errors import Code, Reason, Rule, VenueError
 from exchanges.timestamps import NANOSECONDS_PER_MILLISECOND
@@ -335,16 +336,6 @@ class BinanceAdapter(Adapter):
         return self._streams.decode(message, now_ns)
 
 
-def decimals(step: Decimal) -> int:
-    """Return the digits behind the point of a step."""
-    exponent = step.normalize().as_tuple().exponent
-    return max(0, -exponent) if isinstance(exponent, int) else 0
-
-
-def _ns(milliseconds: object) -> int:
-    return int(str(milliseconds)) * NANOSECONDS_PER_MILLISECOND
-
-
 async def all_rows(
     request: Any,  # noqa: ANN401 - one of ccxt's generated methods
     symbol_id: str,
@@ -384,8 +375,8 @@ def _order_report(instrument: Instrument, row: Mapping[str, Any]) -> OrderReport
         average_price=plain(Decimal(cost) / Decimal(filled)) if Decimal(filled) else None,
         cost=cost,
         fees=(),
-        created_ns=_ns(row["time"]),
-        updated_ns=_ns(row["updateTime"]),
+        created_ns=ns_of_ms(row["time"]),
+        updated_ns=ns_of_ms(row["updateTime"]),
     )
 
 
@@ -401,7 +392,7 @@ def _fill_report(instrument: Instrument, row: Mapping[str, Any]) -> FillReport:
         cost=str(row["quoteQty"]),
         fees=(Fee(asset=row["commissionAsset"], amount=str(row["commission"])),),
         liquidity="maker" if row["isMaker"] else "taker",
-        at_ns=_ns(row["time"]),
+        at_ns=ns_of_ms(row["time"]),
     )
 
 
@@ -411,7 +402,7 @@ def _deposit(exchange: "TrioExchange", row: Mapping[str, Any]) -> TransferReport
         amount=plain(row["amount"]),
         kind="deposit",
         reference=str(row["id"]),
-        at_ns=_ns(row.get("completeTime") or row["insertTime"]),
+        at_ns=ns_of_ms(row.get("completeTime") or row["insertTime"]),
     )
 
 
@@ -421,5 +412,5 @@ def _withdrawal(exchange: "TrioExchange", row: Mapping[str, Any]) -> TransferRep
         amount=plain(-Decimal(str(row["amount"])) - Decimal(str(row["transactionFee"]))),
         kind="withdrawal",
         reference=str(row["id"]),
-        at_ns=_ns(exchange.parse8601(row.get("completeTime") or row["applyTime"])),
+        at_ns=ns_of_ms(exchange.parse8601(row.get("completeTime") or row["applyTime"])),
     )

@@ -19,6 +19,7 @@ from exchanges.adapters.base import (
     Subscription,
     Topic,
 )
+from exchanges.adapters.numbers import plain
 from exchanges.grid import grid
 from exchanges.json_text import Json
 from exchanges.timestamps import NANOSECONDS_PER_MILLISECOND
@@ -351,12 +352,6 @@ def _balances(event: Row, now_ns: int) -> Balances:
 def is_expiry(message: object) -> bool:
     """Return whether a frame says that the connection's listen key is no longer valid."""
     return isinstance(message, dict) and message.get("e") == "listenKeyExpired"
-
-
-def plain(number: Decimal | str | float) -> str:
-    """Return a decimal as text without an exponent and without trailing zeros."""
-    value = Decimal(str(number))
-    return format(value.normalize(), "f") if value else "0"
 
 
 def _offered_depth(wanted: int) -> int:

@@ -17,12 +17,12 @@ from exchanges.adapters.binance import (
     PAGES_MAX,
     BinanceAdapter,
     all_rows,
-    decimals,
 )
 from exchanges.adapters.binance_listen import ListenKeys
-from exchanges.adapters.binance_streams import is_expiry, plain
+from exchanges.adapters.binance_streams import is_expiry
 from exchanges.adapters.binanceusdm_reports import algo_report, order_report, usdm_rules
 from exchanges.adapters.binanceusdm_streams import ALGO_STATUS, UsdmStreams, is_forced
+from exchanges.adapters.numbers import decimals, ns_of_ms, plain
 from exchanges.adapters.wires import OrderWire
 from exchanges.errors import CCXT_RAISES, Code, VenueError
 from exchanges.timestamps import NANOSECONDS_PER_MILLISECOND
@@ -222,7 +222,7 @@ class BinanceUsdmAdapter(BinanceAdapter):
                 amount=plain(row["income"]),
                 kind=str(row["incomeType"]).lower(),
                 reference=f"{row['incomeType']}-{row['tranId']}",
-                at_ns=_ns(row["time"]),
+                at_ns=ns_of_ms(row["time"]),
             )
             for row in rows
             if row["incomeType"] not in (*_TRADED, FUNDING, INSURANCE)
@@ -240,7 +240,7 @@ class BinanceUsdmAdapter(BinanceAdapter):
                 asset=exchange.safe_currency_code(row["asset"]),
                 amount=plain(row["income"]),
                 reference=f"{row['symbol']}-{row['tranId']}",
-                at_ns=_ns(row["time"]),
+                at_ns=ns_of_ms(row["time"]),
                 insurance=row["incomeType"] == INSURANCE,
             )
             for row in rows
@@ -414,7 +414,7 @@ class BinanceUsdmAdapter(BinanceAdapter):
             cost=str(row["quoteQty"]),
             fees=(Fee(asset=row["commissionAsset"], amount=str(row["commission"])),),
             liquidity="maker" if row["maker"] else "taker",
-            at_ns=_ns(row["time"]),
+            at_ns=ns_of_ms(row["time"]),
             realised=str(row["realizedPnl"]),
             forced=is_forced(client_order_id),
         )
@@ -438,7 +438,3 @@ def _is_true(value: object) -> bool:
 
 def _ms(at_ns: int) -> int:
     return at_ns // NANOSECONDS_PER_MILLISECOND
-
-
-def _ns(milliseconds: object) -> int:
-    return int(str(milliseconds)) * NANOSECONDS_PER_MILLISECOND

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from exchanges.adapters.base import Adapter, Decoded, Refused, Subscription, Topic
 from exchanges.adapters.bybit_orders import BybitOrders
 from exchanges.adapters.bybit_streams import STATUS, BybitStreams, balance_of, fill_fee
-from exchanges.adapters.texts import decimals_of, milliseconds_ns, plain
+from exchanges.adapters.numbers import decimals, ns_of_ms, plain
 from exchanges.adapters.wires import OrderWire
 from exchanges.ccxt_names import errors as ccxt_errors
 from exchanges.errors import Code, Reason, Rule, VenueError
@@ -382,8 +382,8 @@ def spot_instrument(symbol: str, row: Row, *, maker: str, taker: str) -> Instrum
         quote=row["quoteCoin"],
         tick_size=plain(tick),
         lot_size=plain(step),
-        price_decimals=decimals_of(tick),
-        quantity_decimals=decimals_of(step),
+        price_decimals=decimals(tick),
+        quantity_decimals=decimals(step),
         min_quantity_lots=-int(-Decimal(str(lot_filter["minOrderQty"])) // step),
         min_notional=plain(least),
         maker_fee=maker,
@@ -438,8 +438,8 @@ def _order_report(instrument: Instrument, row: Row) -> OrderReport:
         average_price=str(row["avgPrice"]) or None,
         cost=str(row["cumExecValue"]),
         fees=tuple(Fee(asset=asset, amount=str(amount)) for asset, amount in fees),
-        created_ns=milliseconds_ns(row["createdTime"]),
-        updated_ns=milliseconds_ns(row["updatedTime"]),
+        created_ns=ns_of_ms(row["createdTime"]),
+        updated_ns=ns_of_ms(row["updatedTime"]),
         reason="" if reason in ("", "EC_NoError") else reason,
     )
 
@@ -456,7 +456,7 @@ def _fill_report(instrument: Instrument, row: Row) -> FillReport:
         cost=str(row["execValue"]),
         fees=(fill_fee(row),),
         liquidity="maker" if row["isMaker"] else "taker",
-        at_ns=milliseconds_ns(row["execTime"]),
+        at_ns=ns_of_ms(row["execTime"]),
     )
 
 
@@ -466,5 +466,5 @@ def _transfer(exchange: "TrioExchange", row: Row) -> TransferReport:
         amount=plain(row["change"]),
         kind=str(row["type"]).lower(),
         reference=str(row["id"]),
-        at_ns=milliseconds_ns(row["transactionTime"]),
+        at_ns=ns_of_ms(row["transactionTime"]),
     )

@@ -21,7 +21,7 @@ from exchanges.adapters.base import (
     Subscription,
     Topic,
 )
-from exchanges.adapters.texts import milliseconds_ns, plain
+from exchanges.adapters.numbers import ns_of_ms, plain
 from exchanges.book import Level, LevelBook
 from exchanges.grid import grid
 from exchanges.json_text import Json
@@ -217,7 +217,7 @@ class BybitStreams:
             bids=book.levels.bid_pairs(topic.detail),
             asks=book.levels.ask_pairs(topic.detail),
             snapshot=message["type"] == "snapshot",
-            at_ns=milliseconds_ns(message.get("cts") or message["ts"]),
+            at_ns=ns_of_ms(message.get("cts") or message["ts"]),
             received_ns=now_ns,
         )
         return [event]
@@ -260,7 +260,7 @@ class BybitStreams:
                 price_ticks=_ticks(instrument, row["p"]),
                 quantity_lots=_lots(instrument, row["v"]),
                 snapshot=False,
-                at_ns=milliseconds_ns(row["T"]),
+                at_ns=ns_of_ms(row["T"]),
                 received_ns=now_ns,
             )
             for row in message["data"]
@@ -310,7 +310,7 @@ class BybitStreams:
         return Candle(
             symbol=topic.symbol,
             interval_s=topic.detail,
-            open_at_ns=milliseconds_ns(row["start"]),
+            open_at_ns=ns_of_ms(row["start"]),
             open_ticks=_ticks(instrument, row["open"]),
             high_ticks=_ticks(instrument, row["high"]),
             low_ticks=_ticks(instrument, row["low"]),
@@ -350,7 +350,7 @@ class BybitStreams:
             symbol=self._symbol(row),
             side=_side(row["side"]),
             status=status,
-            at_ns=milliseconds_ns(row["updatedTime"]),
+            at_ns=ns_of_ms(row["updatedTime"]),
             received_ns=now_ns,
             snapshot=False,
             quantity=str(row["qty"]),
@@ -371,7 +371,7 @@ class BybitStreams:
             symbol=self._symbol(row),
             side=_side(row["side"]),
             status="partially_filled" if left else "filled",
-            at_ns=milliseconds_ns(row["execTime"]),
+            at_ns=ns_of_ms(row["execTime"]),
             received_ns=now_ns,
             snapshot=False,
             quantity=plain(quantity),
@@ -404,7 +404,7 @@ def _balances(row: Row, message: Row, now_ns: int) -> Balances:
         balances=tuple(balance_of(coin) for coin in row["coin"]),
         snapshot=False,
         received_ns=now_ns,
-        at_ns=milliseconds_ns(message["creationTime"]),
+        at_ns=ns_of_ms(message["creationTime"]),
     )
 
 

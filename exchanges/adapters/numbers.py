@@ -10,14 +10,21 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND_DIGITS = 9
 NANOSECONDS_PER_SECOND = 1_000_000_000
 NANOSECONDS_PER_MILLISECOND = 1_000_000
+# The last moment that fits 64 bits of nanoseconds, in the year 2262.
+MILLISECONDS_MAX = 2**63 // NANOSECONDS_PER_MILLISECOND
 # What an int64 can hold, with room for sums.
 QUANTITY_LOTS_MAX = 1 << 60
 _PLAIN = re.compile(r"[0-9]{1,20}\.[0-9]{1,40}")
 
 
 def plain(number: object) -> str:
-    """Return a decimal as text without an exponent and without trailing zeros."""
+    """Return a decimal as text without an exponent and without trailing zeros.
+
+    Raises `ArithmeticError` or `ValueError` for what is none.
+    """
     value = Decimal(str(number))
+    if not value.is_finite():
+        raise ValueError(f"{number!r} is not a decimal number")
     return format(value.normalize(), "f") if value else "0"
 
 
@@ -50,8 +57,11 @@ def is_zero(text: str) -> bool:
 
 
 def ns_of_ms(milliseconds: object) -> int:
-    """Return a time in milliseconds as nanoseconds."""
-    return int(str(milliseconds)) * NANOSECONDS_PER_MILLISECOND
+    """Return a time in milliseconds, text or number, as nanoseconds. Raises `ValueError`."""
+    number = int(str(milliseconds))
+    if not 0 <= number < MILLISECONDS_MAX:
+        raise ValueError(f"{milliseconds} is not a time in milliseconds")
+    return number * NANOSECONDS_PER_MILLISECOND
 
 
 def ns_of_text(text: str) -> int:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from exchanges.adapters import okx_ids as ids
 from exchanges.adapters.base import Adapter, Decoded, Refused, Subscription, Topic
+from exchanges.adapters.numbers import decimals, ns_of_ms, plain
 from exchanges.adapters.okx_streams import STATUS, OkxStreams, balance_of
-from exchanges.adapters.texts import decimals_of, milliseconds_ns, plain
 from exchanges.errors import Code, Reason, Rule, VenueError
 from exchanges.timestamps import NANOSECONDS_PER_MILLISECOND
 from exchanges.types import (
@@ -123,8 +123,8 @@ class OkxAdapter(Adapter):
             quote=market["quote"],
             tick_size=plain(tick),
             lot_size=plain(lot),
-            price_decimals=decimals_of(tick),
-            quantity_decimals=decimals_of(lot),
+            price_decimals=decimals(tick),
+            quantity_decimals=decimals(lot),
             min_quantity_lots=-int(-Decimal(info["minSz"]) // lot),
             min_notional="0",
             maker_fee=plain(market.get("maker") or "0.0008"),
@@ -134,7 +134,7 @@ class OkxAdapter(Adapter):
 
     async def fetch_time_ns(self, exchange: "TrioExchange") -> int:
         answer = await exchange.publicGetPublicTime()
-        return milliseconds_ns(answer["data"][0]["ts"])
+        return ns_of_ms(answer["data"][0]["ts"])
 
     # -- account
 
@@ -341,13 +341,8 @@ async def _all_rows(
     for _ in range(PAGES_MAX):
         found = (await request(params))["data"]
         rows += found
-        if (
-            len(found) < PAGE_ROWS
-            or milliseconds_ns(found[-1].get("cTime") or found[-1]["ts"]) < since_ns
-        ):
-            return [
-                row for row in rows if milliseconds_ns(row.get("uTime") or row["ts"]) >= since_ns
-            ]
+        if len(found) < PAGE_ROWS or ns_of_ms(found[-1].get("cTime") or found[-1]["ts"]) < since_ns:
+            return [row for row in rows if ns_of_ms(row.get("uTime") or row["ts"]) >= since_ns]
         params["after"] = found[-1][key]
     raise VenueError(
         Code.INVALID, "okx", f"more than {PAGES_MAX * PAGE_ROWS} rows: ask for a later time"
@@ -371,8 +366,8 @@ def _order_report(instrument: Instrument, row: Mapping[str, Any]) -> OrderReport
         average_price=average or None,
         cost=plain(cost),
         fees=(Fee(asset=row["feeCcy"], amount=plain(fee)),) if fee else (),
-        created_ns=milliseconds_ns(row["cTime"]),
-        updated_ns=milliseconds_ns(row["uTime"]),
+        created_ns=ns_of_ms(row["cTime"]),
+        updated_ns=ns_of_ms(row["uTime"]),
         reason=str(row.get("cancelSourceReason") or ""),
     )
 
@@ -390,7 +385,7 @@ def _fill_report(instrument: Instrument, row: Mapping[str, Any]) -> FillReport:
         cost=plain(cost),
         fees=(Fee(asset=row["feeCcy"], amount=plain(-Decimal(str(row["fee"] or 0)))),),
         liquidity="maker" if row["execType"] == "M" else "taker",
-        at_ns=milliseconds_ns(row["ts"]),
+        at_ns=ns_of_ms(row["ts"]),
     )
 
 
@@ -401,5 +396,5 @@ def _transfer(exchange: "TrioExchange", row: Mapping[str, Any]) -> TransferRepor
         amount=plain(amount),
         kind="deposit" if amount > 0 else "withdrawal",
         reference=str(row["billId"]),
-        at_ns=milliseconds_ns(row["ts"]),
+        at_ns=ns_of_ms(row["ts"]),
     )

@@ -22,7 +22,7 @@ from exchanges.adapters.base import (
     Subscription,
     Topic,
 )
-from exchanges.adapters.texts import milliseconds_ns, plain
+from exchanges.adapters.numbers import ns_of_ms, plain
 from exchanges.book import Level, LevelBook
 from exchanges.grid import grid
 from exchanges.types import (
@@ -201,7 +201,7 @@ class OkxStreams:
             bids=book.bid_pairs(topic.detail),
             asks=book.ask_pairs(topic.detail),
             snapshot=is_snapshot,
-            at_ns=milliseconds_ns(row["ts"]),
+            at_ns=ns_of_ms(row["ts"]),
             received_ns=now_ns,
         )
         return [event]
@@ -229,7 +229,7 @@ class OkxStreams:
                 price_ticks=_positive(instrument.ticks(str(row["px"]))),
                 quantity_lots=_positive(instrument.lots(str(row["sz"]))),
                 snapshot=message.get("action") == "snapshot",
-                at_ns=milliseconds_ns(row["ts"]),
+                at_ns=ns_of_ms(row["ts"]),
                 received_ns=now_ns,
             )
             trades.append(trade)
@@ -261,7 +261,7 @@ class OkxStreams:
             candle = Candle(
                 symbol=topic.symbol,
                 interval_s=topic.detail,
-                open_at_ns=milliseconds_ns(row[0]),
+                open_at_ns=ns_of_ms(row[0]),
                 open_ticks=opened,
                 high_ticks=high,
                 low_ticks=low,
@@ -293,7 +293,7 @@ class OkxStreams:
             symbol=by_id.get(row["instId"], ""),
             side="buy" if row["side"] == "buy" else "sell",
             status=status,
-            at_ns=milliseconds_ns(row["fillTime"] if is_fill else row["uTime"]),
+            at_ns=ns_of_ms(row["fillTime"] if is_fill else row["uTime"]),
             received_ns=now_ns,
             snapshot=False,
             quantity=str(row["sz"]),
@@ -314,7 +314,7 @@ class OkxStreams:
             balances=tuple(balance_of(each) for each in row["details"]),
             snapshot=message.get("eventType") == "snapshot",
             received_ns=now_ns,
-            at_ns=milliseconds_ns(row["uTime"]),
+            at_ns=ns_of_ms(row["uTime"]),
         )
         return [balances]
 
