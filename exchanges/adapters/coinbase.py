@@ -12,15 +12,13 @@ from exchanges.adapters.base import Adapter, Decoded, Refused, Subscription, Top
 from exchanges.adapters.coinbase_ccxt import create_auth_token, ending_at
 from exchanges.adapters.coinbase_streams import HEARTBEATS, STATUS, CoinbaseStreams
 from exchanges.adapters.numbers import (
-    NANOSECONDS_PER_SECOND,
     decimals,
     is_zero,
-    ns_of_text,
     plain,
     text_of_ns,
 )
 from exchanges.errors import Code, Reason, Rule, VenueError
-from exchanges.timestamps import NANOSECONDS_PER_MILLISECOND
+from exchanges.timestamps import NANOSECONDS_PER_MILLISECOND, NANOSECONDS_PER_SECOND, rfc3339_ns
 from exchanges.types import (
     AccountFee,
     Balance,
@@ -206,7 +204,7 @@ class CoinbaseAdapter(Adapter):
                 if row["status"] == "completed" and row["type"] not in _TRADING
             ]
             more = (answer.get("pagination") or {}).get("next_starting_after")
-            if not more or not rows or ns_of_text(rows[-1]["created_at"]) < since_ns:
+            if not more or not rows or rfc3339_ns(rows[-1]["created_at"]) < since_ns:
                 break
             asked = {**asked, "starting_after": more}
         return [each for each in found if each.at_ns >= since_ns]
@@ -383,8 +381,8 @@ def _order_report(instrument: Instrument, row: Row) -> OrderReport:
         average_price=None if is_zero(filled) else str(row["average_filled_price"]),
         cost=str(row["filled_value"]),
         fees=(Fee(asset=instrument.quote, amount=str(row["total_fees"])),),
-        created_ns=ns_of_text(row["created_time"]),
-        updated_ns=ns_of_text(row.get("last_update_time") or row["created_time"]),
+        created_ns=rfc3339_ns(row["created_time"]),
+        updated_ns=rfc3339_ns(row.get("last_update_time") or row["created_time"]),
         reason=str(row.get("cancel_message") or row.get("reject_message") or ""),
     )
 
@@ -404,7 +402,7 @@ def _fill_report(instrument: Instrument, row: Row) -> FillReport:
         cost=plain(price * size),
         fees=(Fee(asset=instrument.quote, amount=str(row["commission"])),),
         liquidity="maker" if row["liquidity_indicator"] == "MAKER" else "taker",
-        at_ns=ns_of_text(row["trade_time"]),
+        at_ns=rfc3339_ns(row["trade_time"]),
     )
 
 
@@ -415,5 +413,5 @@ def _transfer(exchange: "TrioExchange", row: Row) -> TransferReport:
         amount=plain(amount["amount"]),
         kind=str(row["type"]),
         reference=str(row["id"]),
-        at_ns=ns_of_text(row["created_at"]),
+        at_ns=rfc3339_ns(row["created_at"]),
     )

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from exchanges.adapters.known_book import GapError
-from exchanges.adapters.numbers import NANOSECONDS_PER_SECOND, ns_of_text, plain, whole_lots
+from exchanges.adapters.numbers import plain, whole_lots
 from exchanges.grid import grid
+from exchanges.timestamps import NANOSECONDS_PER_SECOND, rfc3339_ns
 from exchanges.types import Candle, Instrument
 
 Row = Mapping[str, Any]
@@ -34,7 +35,7 @@ class TradeCandles:
         trades, told = list(trades), [self._told(row, now_ns) for row in candles]
         if not trades:
             return told
-        first_ns, last_ns = (ns_of_text(trades[at]["time"]) for at in (0, -1))
+        first_ns, last_ns = (rfc3339_ns(trades[at]["time"]) for at in (0, -1))
         begins_ns = self._begins_ns(last_ns)
         begun = [candle for candle in told if candle.open_at_ns == begins_ns]
         if begun and first_ns >= begins_ns:
@@ -42,7 +43,7 @@ class TradeCandles:
             self._lots = whole_lots(self._instrument.lot_size, begun[0].volume)
         else:
             for row in trades:
-                if ns_of_text(row["time"]) >= begins_ns:
+                if rfc3339_ns(row["time"]) >= begins_ns:
                     self._add(row, now_ns, snapshot=True)
         self._last_id = int(trades[-1]["trade_id"])
         assert self._open is not None, "the last trade lies in the open candle"
@@ -64,7 +65,7 @@ class TradeCandles:
         return list(changed.values())
 
     def _add(self, row: Row, now_ns: int, *, snapshot: bool) -> None:
-        instrument, open_ns = self._instrument, self._begins_ns(ns_of_text(row["time"]))
+        instrument, open_ns = self._instrument, self._begins_ns(rfc3339_ns(row["time"]))
         ticks = instrument.ticks(str(row["price"]))
         lots = whole_lots(instrument.lot_size, str(row["size"]))
         current = self._open

@@ -20,7 +20,8 @@ from exchanges.adapters.base import (
 )
 from exchanges.adapters.coinbase_candles import TradeCandles
 from exchanges.adapters.known_book import GapError, KnownBook
-from exchanges.adapters.numbers import is_zero, ns_of_text, whole_lots
+from exchanges.adapters.numbers import is_zero, whole_lots
+from exchanges.timestamps import rfc3339_ns
 from exchanges.types import (
     Book,
     Candle,
@@ -237,7 +238,7 @@ class CoinbaseStreams:
             bids=best_bids,
             asks=best_asks,
             snapshot=is_snapshot,
-            at_ns=ns_of_text(message["timestamp"]),
+            at_ns=rfc3339_ns(message["timestamp"]),
             received_ns=now_ns,
         )
         return Decoded(topic, told)
@@ -286,7 +287,7 @@ class CoinbaseStreams:
             price_ticks=instrument.ticks(str(row["price"])),
             quantity_lots=whole_lots(instrument.lot_size, str(row["size"])),
             snapshot=is_snapshot,
-            at_ns=ns_of_text(row["time"]),
+            at_ns=rfc3339_ns(row["time"]),
             received_ns=now_ns,
         )
 
@@ -336,7 +337,7 @@ class CoinbaseStreams:
         told: list[Decoded] = []
         for topic in (Topic("executions"), Topic("balances")):
             told += self._answered(topic, now_ns) if is_snapshot else []
-        at_ns = ns_of_text(message["timestamp"])
+        at_ns = rfc3339_ns(message["timestamp"])
         if Topic("executions") in self._heard:
             told += [
                 Decoded(

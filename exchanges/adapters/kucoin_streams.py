@@ -23,7 +23,6 @@ from exchanges.adapters.base import (
 from exchanges.adapters.known_book import GapError
 from exchanges.adapters.kucoin_book import NumberedBook
 from exchanges.adapters.numbers import (
-    NANOSECONDS_PER_SECOND,
     is_zero,
     ns_of_ms,
     plain,
@@ -31,6 +30,7 @@ from exchanges.adapters.numbers import (
 )
 from exchanges.grid import grid
 from exchanges.json_text import Json
+from exchanges.timestamps import NANOSECONDS_PER_SECOND
 from exchanges.types import (
     Balance,
     Balances,

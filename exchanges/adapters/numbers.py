@@ -5,11 +5,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from exchanges.grid import OffGridError, grid
+from exchanges.timestamps import NANOSECONDS_PER_MILLISECOND, NANOSECONDS_PER_SECOND
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_SECOND_DIGITS = 9
-NANOSECONDS_PER_SECOND = 1_000_000_000
-NANOSECONDS_PER_MILLISECOND = 1_000_000
 # The last moment that fits 64 bits of nanoseconds, in the year 2262.
 MILLISECONDS_MAX = 2**63 // NANOSECONDS_PER_MILLISECOND
 # What an int64 can hold, with room for sums.
@@ -62,20 +59,6 @@ def ns_of_ms(milliseconds: object) -> int:
     if not 0 <= number < MILLISECONDS_MAX:
         raise ValueError(f"{milliseconds} is not a time in milliseconds")
     return number * NANOSECONDS_PER_MILLISECOND
-
-
-def ns_of_text(text: str) -> int:
-    """Return an RFC 3339 time, with up to nine digits behind the second. Raises `ValueError`."""
-    whole, _, rest = text.partition(".")
-    digits = rest.rstrip("Z") if rest else ""
-    if digits and not digits.isdigit():
-        raise ValueError(f"{text!r} is not a time in UTC")
-    at = datetime.fromisoformat(whole.rstrip("Z")).replace(tzinfo=UTC)
-    since = at - _EPOCH
-    seconds = since.days * 86_400 + since.seconds
-    return seconds * NANOSECONDS_PER_SECOND + int(
-        digits[:_SECOND_DIGITS].ljust(_SECOND_DIGITS, "0")
-    )
 
 
 def text_of_ns(at_ns: int) -> str:
